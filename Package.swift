@@ -1,0 +1,57 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// One language mode for every Swift target; CI adds -warnings-as-errors on the command line, because a manifest that
+// carries unsafe flags cannot be depended upon.
+let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
+let package = Package(
+    name: "shortlist",
+    products: [
+        .library(name: "Shortlist", targets: ["Shortlist"]),
+        .library(name: "ShortlistCore", targets: ["ShortlistCore"]),
+        .library(name: "ShortlistConformance", targets: ["ShortlistConformance"]),
+        .library(name: "shortlist-c", type: .dynamic, targets: ["ShortlistC"]),
+    ],
+    targets: [
+        // select → score → combine
+        .target(name: "ShortlistCore", swiftSettings: swift6),
+        .target(name: "ShortlistLosses", dependencies: ["ShortlistCore"], swiftSettings: swift6),
+
+        // Backends
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "CShortlistKernels"),
+        .target(
+            name: "ShortlistCPU",
+            dependencies: ["ShortlistCore", "CShortlistKernels", "COpenBLAS"],
+            swiftSettings: swift6),
+
+        // What users import, and what C programs link
+        .target(
+            name: "Shortlist",
+            dependencies: ["ShortlistCore", "ShortlistLosses", "ShortlistCPU"],
+            swiftSettings: swift6),
+        .target(name: "CShortlist", path: "include", publicHeadersPath: "."),
+        .target(
+            name: "ShortlistC", dependencies: ["Shortlist", "CShortlist"], exclude: ["shortlist.map"],
+            swiftSettings: swift6),
+
+        // What the rest is held to
+        .target(name: "ShortlistReference", swiftSettings: swift6),
+        .target(
+            name: "ShortlistConformance",
+            dependencies: ["ShortlistCore", "ShortlistLosses", "ShortlistReference"],
+            swiftSettings: swift6),
+
+        .testTarget(name: "ShortlistCoreTests", dependencies: ["ShortlistCore"], swiftSettings: swift6),
+        .testTarget(name: "ShortlistReferenceTests", dependencies: ["ShortlistReference"], swiftSettings: swift6),
+        .testTarget(
+            name: "ShortlistCPUTests",
+            dependencies: ["ShortlistCPU", "ShortlistConformance", "ShortlistLosses"],
+            swiftSettings: swift6),
+        .testTarget(
+            name: "ShortlistTests", dependencies: ["Shortlist", "ShortlistReference", "ShortlistConformance"],
+            swiftSettings: swift6),
+    ],
+    cLanguageStandard: .gnu17
+)

@@ -1,0 +1,107 @@
+// One table of kernels, chosen once. A table rather than target_clones, which crashes the toolchain's clang under the
+// thread sanitizer, and so that tests can run every level.
+
+#include <stdatomic.h>
+
+#include "shortlist_kernels.h"
+
+typedef struct {
+    void (*lse_rows)(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *);
+    void (*softmax_rows)(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *, const float *,
+                         double *);
+    void (*add_column_sums)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);
+    void (*argmax_rows)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int32_t *);
+    ptrdiff_t (*append_above)(const float *, ptrdiff_t, float, int32_t, uint64_t *, ptrdiff_t, ptrdiff_t *);
+    int64_t (*count_above)(const float *, ptrdiff_t, int32_t, float, int32_t);
+    void (*mask_near)(float *, ptrdiff_t, const int32_t *, int32_t, int32_t);
+    float (*dot)(const float *, const float *, ptrdiff_t);
+    void (*axpy)(float, const float *, float *, ptrdiff_t);
+    void (*widen)(const float *, double *, ptrdiff_t);
+} kernel_table;
+
+#define DECLARE(level)                                                                                              \
+    void sl_##level##_lse_rows(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *);          \
+    void sl_##level##_softmax_rows(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *,           \
+                                   const float *, double *);                                                        \
+    void sl_##level##_add_column_sums(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);                      \
+    void sl_##level##_argmax_rows(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int32_t *);                        \
+    ptrdiff_t sl_##level##_append_above(const float *, ptrdiff_t, float, int32_t, uint64_t *, ptrdiff_t,             \
+                                        ptrdiff_t *);                                                               \
+    int64_t sl_##level##_count_above(const float *, ptrdiff_t, int32_t, float, int32_t);                             \
+    void sl_##level##_mask_near(float *, ptrdiff_t, const int32_t *, int32_t, int32_t);                              \
+    float sl_##level##_dot(const float *, const float *, ptrdiff_t);                                                 \
+    void sl_##level##_axpy(float, const float *, float *, ptrdiff_t);                                                \
+    void sl_##level##_widen(const float *, double *, ptrdiff_t);
+
+#define TABLE(level)                                                                                                \
+    {sl_##level##_lse_rows,     sl_##level##_softmax_rows, sl_##level##_add_column_sums, sl_##level##_argmax_rows,   \
+     sl_##level##_append_above, sl_##level##_count_above,  sl_##level##_mask_near,       sl_##level##_dot,           \
+     sl_##level##_axpy,         sl_##level##_widen}
+
+DECLARE(baseline)
+#if defined(__x86_64__)
+DECLARE(avx2)
+DECLARE(avx512)
+static const kernel_table tables[] = {TABLE(baseline), TABLE(avx2), TABLE(avx512)};
+#else
+static const kernel_table tables[] = {TABLE(baseline)};
+#endif
+
+static atomic_int current = -1;
+
+int sl_best_level(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return avx512 ? 2 : avx2 ? 1 : 0;
+#else
+    return 0;
+#endif
+}
+
+int sl_level(void) {
+    int level = atomic_load_explicit(&current, memory_order_relaxed);
+    if (level < 0) {  // several threads may find the same answer at once
+        level = sl_best_level();
+        atomic_store_explicit(&current, level, memory_order_relaxed);
+    }
+    return level;
+}
+
+int sl_force_level(int level) {
+    int best = sl_best_level();
+    level = level < 0 ? 0 : level > best ? best : level;
+    atomic_store_explicit(&current, level, memory_order_relaxed);
+    return level;
+}
+
+#define RUN(name) tables[sl_level()].name
+
+void sl_lse_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, float *max, double *sum) {
+    RUN(lse_rows)(z, ld, rows, cols, bias, max, sum);
+}
+void sl_softmax_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, const float *lse,
+                     const float *coefficient, double *row_dot) {
+    RUN(softmax_rows)(z, ld, rows, cols, bias, lse, coefficient, row_dot);
+}
+void sl_add_column_sums(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, float *out) {
+    RUN(add_column_sums)(z, ld, rows, cols, out);
+}
+void sl_argmax_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, int32_t *index) {
+    RUN(argmax_rows)(z, ld, rows, cols, index);
+}
+ptrdiff_t sl_append_above(const float *z, ptrdiff_t n, float threshold, int32_t first, uint64_t *keys, ptrdiff_t room,
+                          ptrdiff_t *count) {
+    return RUN(append_above)(z, n, threshold, first, keys, room, count);
+}
+int64_t sl_count_above(const float *z, ptrdiff_t n, int32_t first, float target, int32_t target_id) {
+    return RUN(count_above)(z, n, first, target, target_id);
+}
+void sl_mask_near(float *z, ptrdiff_t n, const int32_t *chunks, int32_t chunk, int32_t neighbours) {
+    RUN(mask_near)(z, n, chunks, chunk, neighbours);
+}
+float sl_dot(const float *a, const float *b, ptrdiff_t n) { return RUN(dot)(a, b, n); }
+void sl_axpy(float a, const float *x, float *y, ptrdiff_t n) { RUN(axpy)(a, x, y, n); }
+void sl_widen(const float *x, double *y, ptrdiff_t n) { RUN(widen)(x, y, n); }

@@ -1,0 +1,67 @@
+// The inner loops over logits that need SIMD, with run-time dispatch. Everything else of the CPU backend is Swift.
+//
+// Conventions: z is a tile of logits, `rows` x `cols`, consecutive rows `ld` floats apart. A logit that must not be
+// seen (an own target, a pair that an earlier block holds) is SL_MASKED; a bias of -infinity or SL_MASKED hides its
+// column. A logit that is not finite and not masked turns its row's sum into NaN, so that nothing hides it.
+// All functions are reentrant; none allocates.
+#pragma once
+
+#include <float.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SL_MASKED (-FLT_MAX)
+
+/// Folds the tile into running log-sum-exps: max[i] (SL_MASKED for none) and sum[i] = sum of exp(z - max[i]).
+/// `bias` (cols, may be null) is added to every row; z is overwritten when it is present.
+void sl_lse_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, float *max, double *sum);
+
+/// z := coefficient[i] * exp(z + bias - lse[i]), 0 where masked or where coefficient[i] is 0.
+/// `row_dot` (rows, may be null) += sum over the row of the new z times the old one (bias not in it).
+void sl_softmax_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, const float *lse,
+                     const float *coefficient, double *row_dot);
+
+/// out[j] += sum of column j.
+void sl_add_column_sums(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, float *out);
+
+/// index[i] = column of the largest value of row i, the lowest on a tie, NaN below everything.
+void sl_argmax_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, int32_t *index);
+
+/// Appends the top-k key of every z[j] that is not below `threshold` (ids first, first + 1, ...), and stops where
+/// fewer than 16 places are left. Returns how many values were looked at; *count grows by the keys appended.
+ptrdiff_t sl_append_above(const float *z, ptrdiff_t n, float threshold, int32_t first, uint64_t *keys, ptrdiff_t room,
+                          ptrdiff_t *count);
+
+/// Reorders keys so that the k largest come first (in any order). k <= n.
+void sl_select_largest(uint64_t *keys, ptrdiff_t n, ptrdiff_t k);
+
+/// Ascending, in place.
+void sl_sort_u64(uint64_t *keys, ptrdiff_t n);
+
+/// How many of z (ids first, first + 1, ...) stand above a target: a greater value, or an equal one and a lower id.
+int64_t sl_count_above(const float *z, ptrdiff_t n, int32_t first, float target, int32_t target_id);
+
+/// z[j] = SL_MASKED where |chunks[j] - chunk| <= neighbours.
+void sl_mask_near(float *z, ptrdiff_t n, const int32_t *chunks, int32_t chunk, int32_t neighbours);
+
+float sl_dot(const float *a, const float *b, ptrdiff_t n);
+/// y += a * x
+void sl_axpy(float a, const float *x, float *y, ptrdiff_t n);
+void sl_widen(const float *x, double *y, ptrdiff_t n);
+
+/// 0 baseline, 1 AVX2 + FMA, 2 AVX-512: what runs now, and the best that this processor has.
+int sl_level(void);
+int sl_best_level(void);
+/// For tests: runs the given level from now on, clipped to sl_best_level(). Returns the level that runs.
+int sl_force_level(int level);
+
+/// Cores that this process may run on.
+int sl_core_count(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,102 @@
+// Selection and sorting of top-k keys. Keys of one query are distinct (each holds its item's id).
+
+#include "shortlist_kernels.h"
+
+static inline void swap(uint64_t *a, uint64_t *b) {
+    uint64_t t = *a;
+    *a = *b;
+    *b = t;
+}
+
+static void insertion_sort(uint64_t *keys, ptrdiff_t n) {
+    for (ptrdiff_t i = 1; i < n; i++) {
+        uint64_t key = keys[i];
+        ptrdiff_t j = i;
+        for (; j > 0 && keys[j - 1] > key; j--) keys[j] = keys[j - 1];
+        keys[j] = key;
+    }
+}
+
+static void sift_down(uint64_t *keys, ptrdiff_t root, ptrdiff_t n) {
+    for (ptrdiff_t child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && keys[child + 1] > keys[child]) child++;
+        if (keys[root] >= keys[child]) return;
+        swap(&keys[root], &keys[child]);
+    }
+}
+
+static void heap_sort(uint64_t *keys, ptrdiff_t n) {
+    for (ptrdiff_t i = n / 2; i-- > 0;) sift_down(keys, i, n);
+    for (ptrdiff_t i = n; i-- > 1;) {
+        swap(&keys[0], &keys[i]);
+        sift_down(keys, 0, i);
+    }
+}
+
+// Hoare's partition around the median of three: keys below the returned place are <= those from it on, and both parts
+// are non-empty. n >= 3.
+static ptrdiff_t partition(uint64_t *keys, ptrdiff_t n) {
+    ptrdiff_t mid = n / 2;
+    if (keys[mid] < keys[0]) swap(&keys[mid], &keys[0]);
+    if (keys[n - 1] < keys[mid]) {
+        swap(&keys[n - 1], &keys[mid]);
+        if (keys[mid] < keys[0]) swap(&keys[mid], &keys[0]);
+    }
+    uint64_t pivot = keys[mid];
+    ptrdiff_t i = -1, j = n;
+    for (;;) {
+        do i++;
+        while (keys[i] < pivot);
+        do j--;
+        while (keys[j] > pivot);
+        if (i >= j) return j + 1;
+        swap(&keys[i], &keys[j]);
+    }
+}
+
+static void sort_bounded(uint64_t *keys, ptrdiff_t n, int depth) {
+    while (n > 24) {
+        if (depth-- == 0) {
+            heap_sort(keys, n);
+            return;
+        }
+        ptrdiff_t cut = partition(keys, n);
+        if (cut < n - cut) {
+            sort_bounded(keys, cut, depth);
+            keys += cut;
+            n -= cut;
+        } else {
+            sort_bounded(keys + cut, n - cut, depth);
+            n = cut;
+        }
+    }
+    insertion_sort(keys, n);
+}
+
+void sl_sort_u64(uint64_t *keys, ptrdiff_t n) {
+    int depth = 4;
+    for (ptrdiff_t m = n; m > 1; m /= 2) depth += 2;
+    sort_bounded(keys, n, depth);
+}
+
+void sl_select_largest(uint64_t *keys, ptrdiff_t n, ptrdiff_t k) {
+    if (k <= 0 || k >= n) return;
+    // Looking for the place n - k in ascending order, then the top part is moved to the front.
+    ptrdiff_t low = 0, high = n, goal = n - k;
+    int depth = 8;
+    for (ptrdiff_t m = n; m > 1; m /= 2) depth += 2;
+    while (high - low > 24) {
+        if (depth-- == 0) {
+            heap_sort(keys + low, high - low);
+            low = high;
+            break;
+        }
+        ptrdiff_t cut = low + partition(keys + low, high - low);
+        if (goal < cut)
+            high = cut;
+        else
+            low = cut;
+    }
+    if (low < high) insertion_sort(keys + low, high - low);
+    for (ptrdiff_t i = 0, j = n - 1; i < k && i < j; i++, j--) swap(&keys[i], &keys[j]);
+}

@@ -1,0 +1,250 @@
+import Glibc
+import ShortlistCore
+import Synchronization
+
+/// Runs kernels on worker threads, in memory of this process. Kernels live in `Kernels/`, one file each.
+final class CPUStream: Stream {
+    let pool: WorkerPool
+    let telemetry = Telemetry()
+    let composed: KernelSet
+    var threads: Int { pool.threadCount }
+
+    var workspace: CPUWorkspace?
+    /// Memory between calls. A lock, because a saved state may be released by another thread than the one that is
+    /// inside a call.
+    private let spares = Mutex<Spares>(Spares())
+    private struct Spares {
+        var vectors: Memory?
+        var scratch: Memory?
+    }
+
+    init(threads: Int, composed: KernelSet) throws(ShortlistError) {
+        BLAS.prepared
+        pool = try WorkerPool(threadCount: threads)
+        self.composed = composed
+    }
+
+    func supports(_ kernel: Kernel) -> Bool { !composed.contains(KernelSet(kernel)) }
+
+    /// Whether an optional kernel is to be composed of required ones.
+    func isComposed(_ kernel: Kernel) -> Bool { composed.contains(KernelSet(kernel)) }
+
+    // MARK: Workspaces
+
+    func scratch(for kernel: KernelShape, limit: Int) -> ScratchNeed {
+        Tiling.scratch(for: kernel, limit: limit, threads: threads, composed: composed)
+    }
+
+    func begin(_ plan: WorkspacePlan) throws(ShortlistError) -> any Workspace {
+        try checkProcess()
+        telemetry.reset()
+        let fresh = CPUWorkspace()
+        try fresh.open(plan, scratchBytes: try scratchBytes(of: plan), extraBytes: composedBytes(of: plan), on: self)
+        workspace = fresh
+        return fresh
+    }
+
+    func resume(_ saved: any Workspace, plan: WorkspacePlan) throws(ShortlistError) {
+        try checkProcess()
+        telemetry.reset()
+        guard let saved = saved as? CPUWorkspace else {
+            throw ShortlistError(.invalidHandle, "the saved state belongs to another backend")
+        }
+        try saved.open(plan, scratchBytes: try scratchBytes(of: plan), extraBytes: composedBytes(of: plan), on: self)
+        workspace = saved
+    }
+
+    private func scratchBytes(of plan: WorkspacePlan) throws(ShortlistError) -> Int {
+        let room = plan.limit - min(plan.limit, plan.reservedBytes)
+        var least = 0
+        var planned = 0
+        for kernel in plan.kernels {
+            let need = scratch(for: kernel, limit: room)
+            least = max(least, need.least)
+            planned = max(planned, need.planned)
+        }
+        telemetry.least = plan.reservedBytes + least
+        telemetry.planned = plan.reservedBytes + planned
+        guard telemetry.least <= plan.limit else {
+            throw ShortlistError(
+                .workspaceLimit,
+                "the workspace limit of \(plan.limit) bytes is too low: this call needs at least \(telemetry.least)",
+                bytesNeeded: telemetry.least)
+        }
+        return planned
+    }
+
+    /// Composed kernels reserve their tiles as vectors while they run.
+    private func composedBytes(of plan: WorkspacePlan) -> Int {
+        plan.kernels.reduce(0) { sum, kernel in
+            switch kernel {
+            case .projectAndSelect where composed.contains(KernelSet(.projectAndSelect)),
+                .hash where composed.contains(KernelSet(.hash)),
+                .targetRanks where composed.contains(KernelSet(.targetRanks)):
+                sum + composedScratch(for: kernel)
+            default: sum
+            }
+        }
+    }
+
+    private func checkProcess() throws(ShortlistError) {
+        guard pool.belongsToThisProcess else {
+            throw ShortlistError(
+                .forked, "this context was made before a fork; its threads do not exist here: make a new one")
+        }
+    }
+
+    func finish() throws(ShortlistError) {
+        workspace?.closeTemporaries(to: self)
+        workspace = nil
+    }
+
+    func recycle(_ saved: any Workspace) {
+        guard let saved = saved as? CPUWorkspace else { return }
+        saved.closeTemporaries(to: self)
+        if let memory = saved.giveUpVectors() { keepVectors(memory) }
+    }
+
+    func takeVectors(_ bytes: Int) throws(ShortlistError) -> Memory {
+        if let memory = spares.withLock({ take(&$0.vectors, bytes) }) { return memory }
+        return try Memory(byteCount: bytes, for: "the workspace")
+    }
+
+    func takeScratch(_ bytes: Int) throws(ShortlistError) -> Memory {
+        if let memory = spares.withLock({ take(&$0.scratch, bytes) }) { return memory }
+        return try Memory(byteCount: bytes, for: "kernel scratch")
+    }
+
+    /// A spare block is used when it is large enough and not wildly larger, so that one large call does not tie
+    /// memory down for ever; otherwise it is given back before a new one is asked for.
+    private func take(_ spare: inout Memory?, _ bytes: Int) -> Memory? {
+        defer { spare = nil }
+        guard let memory = spare, memory.byteCount >= bytes, memory.byteCount / 4 <= bytes + 1 << 18 else { return nil }
+        return memory
+    }
+
+    func keepVectors(_ memory: Memory) {
+        spares.withLock { if memory.byteCount >= $0.vectors?.byteCount ?? 0 { $0.vectors = memory } }
+    }
+
+    func keepScratch(_ memory: Memory) {
+        spares.withLock { if memory.byteCount >= $0.scratch?.byteCount ?? 0 { $0.scratch = memory } }
+    }
+
+    // MARK: Vectors
+
+    func opened() throws(ShortlistError) -> CPUWorkspace {
+        guard let workspace else { throw ShortlistError(.internalError, "a kernel ran outside a call") }
+        return workspace
+    }
+
+    func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E> {
+        try opened().reserve(E.self, count: count)
+    }
+
+    func bind(_ view: MatrixView) throws(ShortlistError) -> DeviceMatrix {
+        let buffer = try opened().name(UnsafeMutableRawPointer(mutating: view.base))
+        return DeviceMatrix(buffer: buffer, offset: 0, rows: view.rows, columns: view.columns, rowStride: view.rowStride)
+    }
+
+    func bind<E: BitwiseCopyable>(_ values: UnsafeBufferPointer<E>) throws(ShortlistError) -> Vector<E> {
+        guard let base = values.baseAddress else { return try reserve(E.self, count: 0) }
+        return Vector(buffer: try opened().name(UnsafeMutableRawPointer(mutating: base)), offset: 0, count: values.count)
+    }
+
+    func bindOutput(_ view: MutableMatrixView) throws(ShortlistError) -> DeviceMatrix { try bind(view.readOnly) }
+
+    func bindOutput<E: BitwiseCopyable>(
+        _ values: UnsafeMutableBufferPointer<E>
+    ) throws(ShortlistError) -> Vector<E> {
+        try bind(UnsafeBufferPointer(values))
+    }
+
+    func write<E: BitwiseCopyable>(
+        _ vector: Vector<E>, _ body: (UnsafeMutableBufferPointer<E>) throws(ShortlistError) -> Void
+    ) throws(ShortlistError) {
+        try body(UnsafeMutableBufferPointer(start: try pointer(vector), count: vector.count))
+    }
+
+    func read<E: BitwiseCopyable>(
+        _ vector: Vector<E>, _ body: (UnsafeBufferPointer<E>) throws(ShortlistError) -> Void
+    ) throws(ShortlistError) {
+        try body(UnsafeBufferPointer(start: try pointer(vector), count: vector.count))
+    }
+
+    func pointer<E: BitwiseCopyable>(_ vector: Vector<E>) throws(ShortlistError) -> UnsafeMutablePointer<E> {
+        try opened().base(of: vector.buffer).assumingMemoryBound(to: E.self) + vector.offset
+    }
+
+    func optionalPointer<E: BitwiseCopyable>(
+        _ vector: Vector<E>?
+    ) throws(ShortlistError) -> UnsafeMutablePointer<E>? {
+        guard let vector else { return nil }
+        return try pointer(vector)
+    }
+
+    func matrix(_ matrix: DeviceMatrix) throws(ShortlistError) -> HostMatrix {
+        HostMatrix(
+            base: try opened().base(of: matrix.buffer).assumingMemoryBound(to: Float.self) + matrix.offset,
+            rows: matrix.rows, columns: matrix.columns, stride: matrix.rowStride)
+    }
+
+    func source(_ rows: RowSource) throws(ShortlistError) -> HostRows {
+        HostRows(matrix: try matrix(rows.matrix), rows: try optionalPointer(rows.rows), count: rows.count)
+    }
+
+    // MARK: Loops
+
+    /// Notes the kernel and gives it its scratch: worker areas of `need.perWorker` bytes after `need.fixed` shared
+    /// ones, for as many workers as fit.
+    func openScratch(_ kernel: Kernel, _ need: TileScratch) throws(ShortlistError) -> ScratchArea {
+        telemetry.native.insert(KernelSet(kernel))
+        let workspace = try opened()
+        let workers = need.workers(threads: threads, limit: workspace.scratchLimit)
+        let bytes = need.fixed + workers * need.perWorker
+        guard bytes <= workspace.scratchBytes else {
+            throw ShortlistError(
+                .internalError, "\(kernel) wants \(bytes) bytes of scratch, \(workspace.scratchBytes) were planned")
+        }
+        if workers < threads { telemetry.threadsReduced = true }
+        workspace.noteScratch(bytes)
+        return ScratchArea(
+            base: workspace.scratchBase, fixed: need.fixed, perWorker: need.perWorker, workers: workers)
+    }
+
+    /// Shares `count` tasks among at most `workers` threads.
+    func parallel(_ count: Int, workers: Int, _ body: (Int, Int) -> Void) throws(ShortlistError) {
+        telemetry.threadsUsed = max(telemetry.threadsUsed, min(workers, max(count, 1), threads))
+        guard pool.run(tasks: count, workers: workers, shouldStop: try opened().shouldStop, body) else {
+            throw ShortlistError(.cancelled, "the stop callback ended the call; outputs hold partial results")
+        }
+    }
+
+    /// Shares the range 0 ..< count in runs of `grain`.
+    func parallelRanges(
+        _ count: Int, grain: Int, _ body: (Range<Int>, Int) -> Void
+    ) throws(ShortlistError) {
+        try parallel((count + grain - 1) / grain, workers: threads) { task, _ in
+            body(task * grain..<min(count, (task + 1) * grain), task)
+        }
+    }
+}
+
+/// A matrix in this process's memory.
+struct HostMatrix {
+    let base: UnsafeMutablePointer<Float>
+    let rows: Int
+    let columns: Int
+    let stride: Int
+    func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * stride }
+}
+
+/// Rows of a matrix, all or listed.
+struct HostRows {
+    let matrix: HostMatrix
+    let rows: UnsafeMutablePointer<Int32>?
+    let count: Int
+    func row(_ index: Int) -> UnsafeMutablePointer<Float> {
+        matrix.row(rows.map { Int($0[index]) } ?? index)
+    }
+}

@@ -1,0 +1,122 @@
+import ShortlistCore
+
+/// Memory of one call: an arena for vectors, which a saved state keeps, and scratch, which goes back at the end.
+final class CPUWorkspace: Workspace, @unchecked Sendable {
+    // Sendable: used by the thread that is inside its stream's call.
+    private var vectors: Memory?
+    /// Vectors of a call that resumed this workspace; gone when that call finishes.
+    private var temporary: Memory?
+    private var scratch: Memory?
+    private var resumed = false
+    private var offset = 0
+    private var bases: [UnsafeMutableRawPointer] = []
+    private var keptBases = 0
+    private var used = 0
+    private var scratchUsed = 0
+
+    private(set) var scratchLimit = Int.max
+    private(set) var shouldStop: (@Sendable () -> Bool)?
+    var scratchBytes: Int { scratch?.byteCount ?? 0 }
+    var usedBytes: Int { used + scratchUsed }
+
+    func open(_ plan: WorkspacePlan, scratchBytes: Int, extraBytes: Int, on stream: CPUStream) throws(ShortlistError) {
+        scratch = try stream.takeScratch(scratchBytes)
+        if vectors == nil {
+            vectors = try stream.takeVectors(plan.reservedBytes + extraBytes)
+        } else {
+            temporary = try stream.takeVectors(plan.reservedBytes + extraBytes)
+            resumed = true
+        }
+        keptBases = bases.count
+        offset = 0
+        used = 0
+        scratchUsed = 0
+        scratchLimit = plan.limit - min(plan.limit, plan.reservedBytes)
+        shouldStop = plan.shouldStop
+    }
+
+    func closeTemporaries(to stream: CPUStream) {
+        if let scratch { stream.keepScratch(scratch) }
+        if let temporary { stream.keepVectors(temporary) }
+        scratch = nil
+        temporary = nil
+        shouldStop = nil
+        if resumed { bases.removeLast(bases.count - keptBases) }
+        resumed = false
+    }
+
+    func giveUpVectors() -> Memory? {
+        defer { vectors = nil }
+        return vectors
+    }
+
+    func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E> {
+        let bytes = try count.multiplied(by: MemoryLayout<E>.stride, for: "a vector")
+        let padded = (bytes + Memory.alignment - 1) / Memory.alignment * Memory.alignment
+        guard let arena = resumed ? temporary : vectors, offset + padded <= arena.byteCount else {
+            throw ShortlistError(.internalError, "a vector of \(bytes) bytes was not planned")
+        }
+        let base = arena.base + offset
+        offset += padded
+        used = max(used, offset)
+        return Vector(buffer: name(base), offset: 0, count: count)
+    }
+
+    func name(_ base: UnsafeMutableRawPointer) -> BufferID {
+        bases.append(base)
+        return BufferID(rawValue: Int32(bases.count - 1))
+    }
+
+    func base(of buffer: BufferID) throws(ShortlistError) -> UnsafeMutableRawPointer {
+        guard bases.indices.contains(Int(buffer.rawValue)) else {
+            throw ShortlistError(.internalError, "buffer \(buffer.rawValue) is not of this call")
+        }
+        return bases[Int(buffer.rawValue)]
+    }
+
+    var scratchBase: UnsafeMutableRawPointer {
+        // `open` always takes scratch, of one byte at least.
+        scratch?.base ?? UnsafeMutableRawPointer(bitPattern: Memory.alignment)!
+    }
+
+    func noteScratch(_ bytes: Int) { scratchUsed = max(scratchUsed, bytes) }
+}
+
+/// A kernel's scratch: a shared area and one area a worker, cut piece by piece.
+struct ScratchArea {
+    let base: UnsafeMutableRawPointer
+    let fixed: Int
+    let perWorker: Int
+    let workers: Int
+
+    func shared() -> ScratchCutter { ScratchCutter(base) }
+    func worker(_ index: Int) -> ScratchCutter { ScratchCutter(base + fixed + index * perWorker) }
+}
+
+/// Hands out consecutive aligned pieces.
+struct ScratchCutter {
+    private var next: UnsafeMutableRawPointer
+    init(_ base: UnsafeMutableRawPointer) { next = base }
+
+    mutating func take<E: BitwiseCopyable>(_: E.Type, _ count: Int) -> UnsafeMutablePointer<E> {
+        let result = next.assumingMemoryBound(to: E.self)
+        next += ScratchSize.bytes(E.self, count)
+        return result
+    }
+}
+
+/// Sums the sizes that a `ScratchCutter` will hand out.
+struct ScratchSize {
+    private(set) var bytes = 0
+
+    static func bytes<E: BitwiseCopyable>(_: E.Type, _ count: Int) -> Int {
+        let (product, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<E>.stride)
+        // A size beyond any limit; the plan refuses it.
+        guard !overflow, product < Int.max / 4096 else { return Int.max / 4096 }
+        return (product + Memory.alignment - 1) / Memory.alignment * Memory.alignment
+    }
+
+    mutating func add<E: BitwiseCopyable>(_: E.Type, _ count: Int) {
+        bytes = min(Int.max / 4096, bytes + ScratchSize.bytes(E.self, count))
+    }
+}

@@ -1,0 +1,41 @@
+/// The items of an output layer: Y (C × d) and an optional bias, as a stream sees them.
+///
+/// On the CPU a catalog is a view of the caller's memory: a change is seen by the next call. On a GPU it will be a
+/// resident copy that changes with `update`. Code that calls `update` after each change is right on both.
+public final class Catalog: @unchecked Sendable {
+    // Sendable: holds only constants; the numbers behind the views are the caller's to order.
+    public let items: MatrixView
+    /// C values; −∞ leaves an item out as if it were excluded.
+    public let bias: UnsafeBufferPointer<Float>?
+    /// Kept alive with the catalog: the `Matrix` it views, where there is one.
+    private let owner: AnyObject?
+
+    public var itemCount: Int { items.rows }
+    public var width: Int { items.columns }
+
+    /// - Throws: `invalidArgument` for an empty catalog, a width of 0, a bias of another length, or C ≥ 2³¹.
+    package init(items: MatrixView, bias: UnsafeBufferPointer<Float>?, owner: AnyObject?) throws(ShortlistError) {
+        guard items.rows > 0, items.columns > 0 else {
+            throw ShortlistError(.invalidArgument, "the catalog is empty: \(items.rows) items of \(items.columns)")
+        }
+        guard items.rows < Int(Int32.max) else {
+            throw ShortlistError(.unsupported, "\(items.rows) items; item ids are 32 bits, below 2147483647")
+        }
+        if let bias, bias.count != items.rows {
+            throw ShortlistError(.invalidArgument, "the bias has \(bias.count) values for \(items.rows) items")
+        }
+        self.items = items
+        self.bias = bias
+        self.owner = owner
+    }
+
+    /// Says that any of the items or biases changed.
+    public func update() {}
+
+    /// Says that these rows changed. - Throws: `indexOutOfRange`.
+    public func update(rows: some Sequence<Int32>) throws(ShortlistError) {
+        for row in rows where row < 0 || Int(row) >= itemCount {
+            throw ShortlistError(.indexOutOfRange, "catalog row \(row) of \(itemCount)")
+        }
+    }
+}

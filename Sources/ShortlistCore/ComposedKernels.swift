@@ -1,0 +1,107 @@
+/// The optional kernels made of required ones: what makes a new backend right before it is fast.
+///
+/// They reserve their tiles from the workspace: `composedScratch` says how much to plan for them.
+extension Stream {
+    public func projectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError) {
+        try composedProjectAndSelect(request, into: top)
+    }
+
+    public func hash(
+        _ rows: RowSource, directions: DeviceMatrix, into keys: Vector<Int32>
+    ) throws(ShortlistError) {
+        try composedHash(rows, directions: directions, into: keys)
+    }
+
+    public func targetRanks(
+        _ queries: RowSource, _ items: ItemSet, targets: Vector<Int32>, targetScores: Vector<Float>,
+        exclusions: Exclusions, counts: Vector<Int64>
+    ) throws(ShortlistError) {
+        try composedTargetRanks(
+            queries, items, targets: targets, targetScores: targetScores, exclusions: exclusions, counts: counts)
+    }
+
+    public func composedProjectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError) {
+        telemetry.composed.insert(KernelSet(.projectAndSelect))
+        let queries = request.queries.count
+        let best = try reserve(UInt64.self, count: queries * request.k)
+        let tile = try reserve(Float.self, count: min(queries, composedRows) * composedColumns)
+        try write(best) { $0.update(repeating: 0) }
+        try forEachTile(queries: queries, items: request.rows.count) { (group, range) throws(ShortlistError) in
+            let scores = tileMatrix(tile, rows: group.count, columns: range.count)
+            try logits(
+                try rows(group, of: request.queries), request.rows, range: range, into: scores)
+            try selectTop(
+                scores, first: range.lowerBound, exclusions: request.exclusions.queries(group), k: request.k,
+                best: best.slice(group.lowerBound * request.k..<group.upperBound * request.k))
+        }
+        try unpackTop(best, k: request.k, order: request.order, into: top)
+    }
+
+    public func composedHash(
+        _ rows: RowSource, directions: DeviceMatrix, into keys: Vector<Int32>
+    ) throws(ShortlistError) {
+        telemetry.composed.insert(KernelSet(.hash))
+        // A row's key is its best direction: the top-1 of the directions, with rows as queries.
+        try composedProjectAndSelect(
+            TopRequest(queries: rows, rows: RowSource(directions), exclusions: Exclusions(), k: 1, order: .byScore),
+            into: TopOutput(ids: keys))
+    }
+
+    public func composedTargetRanks(
+        _ queries: RowSource, _ items: ItemSet, targets: Vector<Int32>, targetScores: Vector<Float>,
+        exclusions: Exclusions, counts: Vector<Int64>
+    ) throws(ShortlistError) {
+        telemetry.composed.insert(KernelSet(.targetRanks))
+        let tile = try reserve(Float.self, count: min(queries.count, composedRows) * composedColumns)
+        try write(counts) { $0.update(repeating: 0) }
+        try forEachTile(queries: queries.count, items: items.count) { (group, range) throws(ShortlistError) in
+            let scores = tileMatrix(tile, rows: group.count, columns: range.count)
+            try logits(try rows(group, of: queries), RowSource(items.matrix), range: range, into: scores)
+            try countAbove(
+                scores, first: range.lowerBound, targets: targets.slice(group),
+                targetScores: targetScores.slice(group), exclusions: exclusions.queries(group),
+                counts: counts.slice(group))
+        }
+    }
+
+    private func rows(_ range: Range<Int>, of source: RowSource) throws(ShortlistError) -> RowSource {
+        if let rows = source.rows { return RowSource(source.matrix, rows: rows.slice(range)) }
+        return RowSource(source.matrix.rowRange(range))
+    }
+
+    private func tileMatrix(_ tile: Vector<Float>, rows: Int, columns: Int) -> DeviceMatrix {
+        DeviceMatrix(
+            buffer: tile.buffer, offset: tile.offset, rows: rows, columns: columns, rowStride: composedColumns)
+    }
+
+    private func forEachTile(
+        queries: Int, items: Int, _ body: (Range<Int>, Range<Int>) throws(ShortlistError) -> Void
+    ) throws(ShortlistError) {
+        var query = 0
+        while query < queries {
+            let group = query..<min(query + composedRows, queries)
+            var first = 0
+            while first < items {
+                let range = first..<min(first + composedColumns, items)
+                try body(group, range)
+                first = range.upperBound
+            }
+            query = group.upperBound
+        }
+    }
+}
+
+/// Scores that a composed kernel holds at a time: `composedRows` × `composedColumns`.
+private let composedRows = 256
+private let composedColumns = 1024
+
+/// Scratch that the composed kernels reserve, for a backend that has none of its own.
+public func composedScratch(for kernel: KernelShape) -> Int {
+    func tile(_ queries: Int) -> Int { min(queries, composedRows) * composedColumns * 4 + Memory.alignment }
+    switch kernel {
+    case .projectAndSelect(let queries, _, _, let k): return queries * k * 8 + Memory.alignment + tile(queries)
+    case .hash(let rows, _, _): return rows * 8 + Memory.alignment + tile(rows)
+    case .targetRanks(let queries, _, _): return tile(queries)
+    default: return 0
+    }
+}

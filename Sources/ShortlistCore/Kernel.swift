@@ -1,0 +1,100 @@
+/// The kernels of a stream, by name, for reports and for `supports`.
+public enum Kernel: Int, Sendable, CaseIterable {
+    case fill, gram, addProduct, logits, selectTop, sortByKey, invert, linkTokens, targetLogits
+    case blockLogSumExp, combine, coefficients, blockGradient, targetGradient, touchedItems, countAbove
+    // Optional: composed from the others where a backend has none of its own.
+    case projectAndSelect, hash, targetRanks
+
+    /// The kernels that every backend must have; the rest have default implementations composed of these.
+    public static let required: Set<Kernel> = Set(allCases).subtracting(optional)
+    public static let optional: Set<Kernel> = [.projectAndSelect, .hash, .targetRanks]
+}
+
+/// A set of kernels.
+public struct KernelSet: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public init(_ kernel: Kernel) { rawValue = 1 << UInt32(kernel.rawValue) }
+
+    public var names: [String] { Kernel.allCases.filter { contains(KernelSet($0)) }.map { "\($0)" } }
+}
+
+/// What a kernel is about to run on, so that a backend can say how much scratch it needs before anything starts.
+public enum KernelShape: Sendable {
+    /// `queries` directions against `items` rows of width `width`, keeping `k`.
+    case projectAndSelect(queries: Int, items: Int, width: Int, k: Int)
+    case hash(rows: Int, directions: Int, width: Int)
+    case sortByKey(count: Int, keyBound: Int)
+    case gram(rows: Int, width: Int)
+    case addProduct(rows: Int, width: Int)
+    case combine(tokens: Int)
+    case blockLogSumExp(BlockShape)
+    case blockGradient(BlockShape, BlockGradientShape)
+    case targetGradient(tokens: Int, width: Int, itemCount: Int)
+    case targetRanks(queries: Int, items: Int, width: Int)
+    case touchedItems(itemCount: Int)
+}
+
+/// Sizes of a set of candidate blocks.
+public struct BlockShape: Sendable {
+    public var blockCount: Int
+    /// Largest block.
+    public var maxTokens: Int
+    public var maxItems: Int
+    /// Token slots of all blocks together.
+    public var slotCount: Int
+    public var tokenCount: Int
+    public var itemCount: Int
+    public var width: Int
+    /// One implicit block of all tokens × all items.
+    public var isDense: Bool
+    /// Pairs that an earlier block holds are skipped.
+    public var onceOnly: Bool
+    /// Rounds of sorted chunks (RECE), 0 for listed blocks.
+    public var rounds: Int
+
+    public init(
+        blockCount: Int, maxTokens: Int, maxItems: Int, slotCount: Int, tokenCount: Int, itemCount: Int, width: Int,
+        isDense: Bool, onceOnly: Bool, rounds: Int
+    ) {
+        self.blockCount = blockCount
+        self.maxTokens = maxTokens
+        self.maxItems = maxItems
+        self.slotCount = slotCount
+        self.tokenCount = tokenCount
+        self.itemCount = itemCount
+        self.width = width
+        self.isDense = isDense
+        self.onceOnly = onceOnly
+        self.rounds = rounds
+    }
+}
+
+/// Which gradients a block-gradient kernel is to make.
+public struct BlockGradientShape: Sendable {
+    public var hidden: Bool
+    public var catalog: Bool
+    public var bias: Bool
+    public var scale: Bool
+    /// Each token is in one block of a group at most, so that dX rows can be written without joining.
+    public var tokensAreExclusive: Bool
+
+    public init(hidden: Bool, catalog: Bool, bias: Bool, scale: Bool, tokensAreExclusive: Bool) {
+        self.hidden = hidden
+        self.catalog = catalog
+        self.bias = bias
+        self.scale = scale
+        self.tokensAreExclusive = tokensAreExclusive
+    }
+}
+
+/// Scratch for one kernel: the least it can work in, and what it will use under the limit that was named.
+public struct ScratchNeed: Sendable, Equatable {
+    public var least: Int
+    public var planned: Int
+    public init(least: Int, planned: Int) {
+        self.least = least
+        self.planned = planned
+    }
+    public static let none = ScratchNeed(least: 0, planned: 0)
+}

@@ -1,0 +1,75 @@
+/// What a call did: counts, the values used after capping, memory, threads, time by stage, kernels.
+public struct Report: Sendable, Equatable {
+    /// Tokens whose target is not the ignore index.
+    public var tokensValid = 0
+    /// Tokens that entered the loss (for SCE and given candidates: those in at least one block).
+    public var tokensCounted = 0
+    /// Counted tokens whose loss is not finite.
+    public var tokensNonFinite = 0
+    /// Distinct items that were candidates or targets.
+    public var distinctItemsTouched = 0
+    /// Logits computed for candidates, before the once-only rule and own targets are taken out.
+    public var candidateLogits = 0
+
+    /// n_b after capping; 0 where the loss has none. The same for the five that follow.
+    public var bucketCount = 0
+    public var tokensPerBucket = 0
+    public var itemsPerBucket = 0
+    public var chunkCount = 0
+    public var neighbourChunks = 0
+    public var rounds = 0
+    /// k of a top-k call after capping.
+    public var topK = 0
+
+    /// Bytes that the plan reserved, of which `workspaceUsed` were handed out; `workspaceLeast` is the smallest limit
+    /// under which this call works.
+    public var workspacePlanned = 0
+    public var workspaceUsed = 0
+    public var workspaceLeast = 0
+    /// Threads that took part, at most.
+    public var threads = 0
+    public var seconds = StageSeconds()
+
+    public var nativeKernels: KernelSet = []
+    public var composedKernels: KernelSet = []
+    /// Bytes that crossed a bus; 0 on the CPU.
+    public var bytesUploaded = 0
+    public var bytesDownloaded = 0
+    public var notes: Notes = []
+
+    public init() {}
+}
+
+/// Wall-clock seconds by stage.
+public struct StageSeconds: Sendable, Equatable {
+    public var select = 0.0
+    public var score = 0.0
+    public var combine = 0.0
+    public var gradient = 0.0
+    public var total = 0.0
+    public init() {}
+}
+
+/// Things a caller may want to know and need not act on.
+public struct Notes: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Mix was asked for and the Gram matrix of X has no positive finite trace: plain Gaussian directions were used.
+    public static let mixFellBackToGaussian = Notes(rawValue: 1 << 0)
+    /// Mix's Cholesky factor needed more than the first jitter.
+    public static let mixJitterRaised = Notes(rawValue: 1 << 1)
+    /// A value was capped; the report has the one that was used.
+    public static let optionCapped = Notes(rawValue: 1 << 2)
+    /// The workspace limit lowered the number of threads.
+    public static let threadsReducedByLimit = Notes(rawValue: 1 << 3)
+
+    public var descriptions: [String] {
+        [
+            (Notes.mixFellBackToGaussian, "mix fell back to gaussian directions: the Gram matrix has no usable trace"),
+            (.mixJitterRaised, "mix needed more jitter than usual: the hidden states are nearly rank-deficient"),
+            (.optionCapped, "an option was capped to what the sizes allow"),
+            (.threadsReducedByLimit, "the workspace limit lowered the number of threads"),
+        ].filter { contains($0.0) }.map(\.1)
+    }
+}

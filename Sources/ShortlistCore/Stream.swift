@@ -1,0 +1,316 @@
+/// Memory for one call: planned before work starts, handed out piece by piece, kept by a saved state or returned.
+public protocol Workspace: AnyObject, Sendable {
+    /// Bytes handed out so far, at most.
+    var usedBytes: Int { get }
+}
+
+/// What a call will need, known before anything is computed.
+public struct WorkspacePlan {
+    /// Bytes of the vectors that the call reserves, each rounded up to `Memory.alignment`.
+    public private(set) var reservedBytes = 0
+    /// Bytes of vectors that are reserved and released within one step, beside the kernels' scratch.
+    public var kernels: [KernelShape] = []
+    /// The caller's limit in bytes, `Int.max` for none.
+    public var limit: Int
+    /// Polled between tiles; true ends the call with `cancelled`.
+    public var shouldStop: (@Sendable () -> Bool)?
+
+    public init(limit: Int?, shouldStop: (@Sendable () -> Bool)? = nil) {
+        self.limit = limit ?? .max
+        self.shouldStop = shouldStop
+    }
+
+    /// Accounts for a vector that `Stream.reserve` will hand out; what comes back stands for it and names no memory.
+    public mutating func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E> {
+        let bytes = try count.multiplied(by: MemoryLayout<E>.stride, for: "workspace")
+        let (sum, overflow) = reservedBytes.addingReportingOverflow(
+            (bytes + Memory.alignment - 1) / Memory.alignment * Memory.alignment)
+        guard !overflow else { throw ShortlistError(.overflow, "workspace") }
+        reservedBytes = sum
+        return Vector(buffer: BufferID(rawValue: -1), offset: 0, count: count)
+    }
+}
+
+/// Hands out vectors: a plan, which only counts them, or a stream, which makes them. Code that describes its memory
+/// once, against this, cannot plan one thing and reserve another.
+public protocol VectorSource {
+    mutating func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E>
+}
+
+extension WorkspacePlan: VectorSource {}
+
+/// A stream as a source of vectors.
+public struct StreamVectors: VectorSource {
+    let stream: any Stream
+    public init(_ stream: any Stream) { self.stream = stream }
+    public func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E> {
+        try stream.reserve(E.self, count: count)
+    }
+}
+
+/// Runs kernels in order, on buffers it alone can look into. One thread at a time.
+///
+/// Every kernel is a requirement, so that a backend's own version is the one that runs; those of `Kernel.optional`
+/// have default implementations composed of the others. Nothing is read back between kernels but what a signature
+/// returns. All kernels obey losses.md: same bits for any number of threads, ties to the lower index, NaN below
+/// everything in an order, an error rather than a trap.
+public protocol Stream: AnyObject {
+    /// Worker threads, the calling one included.
+    var threads: Int { get }
+    /// Seconds, kernels and bytes of the current call.
+    var telemetry: Telemetry { get }
+    /// Whether `kernel` runs natively.
+    func supports(_ kernel: Kernel) -> Bool
+
+    // MARK: Memory
+
+    /// Scratch of one kernel under `limit` bytes. The tile grid that follows from it depends on shape and limit only,
+    /// never on the number of threads.
+    func scratch(for kernel: KernelShape, limit: Int) -> ScratchNeed
+    /// Makes room for a plan, or throws `workspaceLimit` / `outOfMemory` before anything is touched.
+    func begin(_ plan: WorkspacePlan) throws(ShortlistError) -> any Workspace
+    /// Goes on with a workspace that an earlier call kept, with `plan.kernels` as its scratch and new vectors.
+    func resume(_ workspace: any Workspace, plan: WorkspacePlan) throws(ShortlistError)
+    /// Waits for everything and puts results where `bindOutput` said. The workspace stays with its holder.
+    func finish() throws(ShortlistError)
+    /// The holder needs the workspace no more. Any thread, also while another is inside a call.
+    func recycle(_ workspace: any Workspace)
+
+    func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E>
+    func bind(_ view: MatrixView) throws(ShortlistError) -> DeviceMatrix
+    func bind<E: BitwiseCopyable>(_ values: UnsafeBufferPointer<E>) throws(ShortlistError) -> Vector<E>
+    func bindOutput(_ view: MutableMatrixView) throws(ShortlistError) -> DeviceMatrix
+    func bindOutput<E: BitwiseCopyable>(
+        _ values: UnsafeMutableBufferPointer<E>
+    ) throws(ShortlistError) -> Vector<E>
+    /// Host memory that stands for the vector until `body` returns: written by it, then visible to kernels.
+    func write<E: BitwiseCopyable>(
+        _ vector: Vector<E>, _ body: (UnsafeMutableBufferPointer<E>) throws(ShortlistError) -> Void
+    ) throws(ShortlistError)
+    /// The vector's contents after all kernels so far.
+    func read<E: BitwiseCopyable>(
+        _ vector: Vector<E>, _ body: (UnsafeBufferPointer<E>) throws(ShortlistError) -> Void
+    ) throws(ShortlistError)
+
+    // MARK: Select
+
+    /// X^T X (d × d, row-major, both triangles) of the rows, accumulated in Double or as well as that.
+    func gram(_ rows: RowSource, into result: Vector<Double>) throws(ShortlistError)
+    /// result (columns of `left` × d) += leftᵀ · rows: Mix's Ω^T X, a tile of Ω at a time.
+    func addProduct(
+        transposed left: DeviceMatrix, _ rows: RowSource, into result: DeviceMatrix
+    ) throws(ShortlistError)
+    /// scores[q, j] = ⟨query q, row first + j⟩ for the rows `range` of `items`.
+    func logits(
+        _ queries: RowSource, _ items: RowSource, range: Range<Int>, into scores: DeviceMatrix
+    ) throws(ShortlistError)
+    /// Merges a tile of scores, whose first column is row `first`, into the best `k` so far of each query: `best`
+    /// holds q × k keys in any order, 0 for an empty place (`TopKey`).
+    func selectTop(
+        _ scores: DeviceMatrix, first: Int, exclusions: Exclusions, k: Int, best: Vector<UInt64>
+    ) throws(ShortlistError)
+    /// Keys to ids and scores in the order asked for.
+    func unpackTop(_ best: Vector<UInt64>, k: Int, order: TopOrder, into top: TopOutput) throws(ShortlistError)
+    /// The k rows of largest ⟨query, row⟩ of each query, nothing of size queries × rows stored.
+    func projectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError)
+    /// keys[i] = argmax over directions of ⟨direction, row i⟩, ties to the lower direction.
+    func hash(_ rows: RowSource, directions: DeviceMatrix, into keys: Vector<Int32>) throws(ShortlistError)
+    /// Places in stable ascending order of key, for the places whose id is not in `excluded` (ascending).
+    func sortByKey(
+        _ keys: Vector<Int32>, keyBound: Int, excluding excluded: Vector<Int32>?, into order: Vector<Int32>
+    ) throws(ShortlistError)
+    /// places[order[p]] = p; −1 for ids that `order` does not hold.
+    func invert(_ order: Vector<Int32>, into places: Vector<Int32>) throws(ShortlistError)
+    /// Fills `previous` and `last` (bound ids) from `ids`: see `CandidateBlocks.previousSlot`.
+    func link(_ ids: Vector<Int32>, last: Vector<Int32>, previous: Vector<Int32>) throws(ShortlistError)
+    /// The same for item places, through an item map so that nothing of size C is needed but its bits.
+    func linkItems(
+        _ ids: Vector<Int32>, map: ItemMap, last: Vector<Int32>, previous: Vector<Int32>
+    ) throws(ShortlistError)
+    /// Marks the blocks' items and the tokens' targets; returns how many distinct items there are.
+    func touchedItems(
+        _ blocks: CandidateBlocks, _ tokens: TokenSet, items: ItemSet, into map: ItemMap
+    ) throws(ShortlistError) -> Int
+    /// The ids of a map, ascending.
+    func listItems(_ map: ItemMap, into ids: Vector<Int32>) throws(ShortlistError)
+
+    // MARK: Score
+
+    /// s·⟨x_i, y_t⟩ + b_t.
+    func targetLogits(
+        _ tokens: TokenSet, _ items: ItemSet, scale: Float, into result: Vector<Float>
+    ) throws(ShortlistError)
+    /// Log-sum-exp of each token slot over its block's items, its own target and (with `onceOnly`) pairs of earlier
+    /// blocks left out. −∞ for none, NaN where a logit is not finite.
+    func blockLogSumExp(
+        _ blocks: CandidateBlocks, _ tokens: TokenSet, _ items: ItemSet, scale: Float, into slots: Vector<Float>
+    ) throws(ShortlistError)
+
+    // MARK: Combine
+
+    /// Slots to tokens, ℓ, and the totals (sums over tokens in Double, in a fixed tree).
+    func combine(
+        _ slots: Vector<Float>, _ blocks: CandidateBlocks, _ tokens: TokenSet, into state: TokenState
+    ) throws(ShortlistError)
+    /// g_i of losses.md, 0 for tokens that do not count or whose weight is 0.
+    func coefficients(
+        _ state: TokenState, _ tokens: TokenSet, _ reduction: ReducedUpstream, into result: Vector<Float>
+    ) throws(ShortlistError)
+
+    // MARK: Gradient
+
+    func fill(_ matrix: DeviceMatrix, with value: Float) throws(ShortlistError)
+    func fill(_ vector: Vector<Float>, with value: Float) throws(ShortlistError)
+    func fill(_ vector: Vector<Double>, with value: Double) throws(ShortlistError)
+    /// The candidates' part: dX += s·g Σ p y, dY += s·g·p x, db += g·p, ds += g Σ p ⟨x, y⟩.
+    func blockGradient(
+        _ blocks: CandidateBlocks, _ tokens: TokenSet, _ items: ItemSet, scale: Float, state: TokenState,
+        coefficients: Vector<Float>, into targets: GradientTargets
+    ) throws(ShortlistError)
+    /// The target's part: the same with (p_t − 1).
+    func targetGradient(
+        _ tokens: TokenSet, _ items: ItemSet, scale: Float, state: TokenState, coefficients: Vector<Float>,
+        into targets: GradientTargets
+    ) throws(ShortlistError)
+
+    // MARK: Rank
+
+    /// counts[q] += columns of the tile that stand above target q: a greater score, or an equal one and a lower id.
+    func countAbove(
+        _ scores: DeviceMatrix, first: Int, targets: Vector<Int32>, targetScores: Vector<Float>,
+        exclusions: Exclusions, counts: Vector<Int64>
+    ) throws(ShortlistError)
+    /// counts[q] = items that stand above target q in the whole catalog.
+    func targetRanks(
+        _ queries: RowSource, _ items: ItemSet, targets: Vector<Int32>, targetScores: Vector<Float>,
+        exclusions: Exclusions, counts: Vector<Int64>
+    ) throws(ShortlistError)
+}
+
+/// Items left out of a ranking: for all queries, and for each (ascending within a query).
+public struct Exclusions: Sendable {
+    public var forAll: Vector<Int32>?
+    public var offsets: Vector<Int>?
+    public var ids: Vector<Int32>?
+    /// Added to scores before ranking.
+    public var bias: Vector<Float>?
+
+    public init(
+        forAll: Vector<Int32>? = nil, offsets: Vector<Int>? = nil, ids: Vector<Int32>? = nil,
+        bias: Vector<Float>? = nil
+    ) {
+        self.forAll = forAll
+        self.offsets = offsets
+        self.ids = ids
+        self.bias = bias
+    }
+
+    /// The same for the queries `range`.
+    public func queries(_ range: Range<Int>) -> Exclusions {
+        var result = self
+        if let offsets { result.offsets = offsets.slice(range.lowerBound..<range.upperBound + 1) }
+        return result
+    }
+}
+
+/// Order of a query's results.
+public enum TopOrder: Sendable {
+    /// Largest score first, ties by lower id.
+    case byScore
+    /// Ascending ids, which is what a candidate block wants.
+    case byIndex
+}
+
+/// Where results go: q × k ids (−1 for a missing place) and, on request, their scores (−∞).
+public struct TopOutput: Sendable {
+    public var ids: Vector<Int32>
+    public var scores: Vector<Float>?
+    public init(ids: Vector<Int32>, scores: Vector<Float>? = nil) {
+        self.ids = ids
+        self.scores = scores
+    }
+}
+
+/// One projection with selection.
+public struct TopRequest: Sendable {
+    public var queries: RowSource
+    public var rows: RowSource
+    public var exclusions: Exclusions
+    public var k: Int
+    public var order: TopOrder
+    public init(queries: RowSource, rows: RowSource, exclusions: Exclusions, k: Int, order: TopOrder) {
+        self.queries = queries
+        self.rows = rows
+        self.exclusions = exclusions
+        self.k = k
+        self.order = order
+    }
+}
+
+/// How coefficients follow from the totals.
+public struct ReducedUpstream: Sendable {
+    public var reduction: Reduction
+    public var denominator: Double?
+    public var one: Float
+    /// By row of X.
+    public var perToken: Vector<Float>?
+    public init(reduction: Reduction, denominator: Double?, one: Float, perToken: Vector<Float>? = nil) {
+        self.reduction = reduction
+        self.denominator = denominator
+        self.one = one
+        self.perToken = perToken
+    }
+}
+
+/// The order of top-k as unsigned 64-bit keys: a canonical ordered score above the complement of the id.
+///
+/// NaN lies below everything and −0 equals +0 (losses.md, Numbers). 0 is an empty place: no id has all bits set.
+public enum TopKey {
+    @inlinable
+    public static func make(score: Float, id: Int32) -> UInt64 {
+        UInt64(ordered(score)) << 32 | UInt64(~UInt32(bitPattern: id))
+    }
+
+    @inlinable
+    public static func id(_ key: UInt64) -> Int32 { Int32(bitPattern: ~UInt32(truncatingIfNeeded: key)) }
+
+    @inlinable
+    public static func score(_ key: UInt64) -> Float {
+        let ordered = UInt32(truncatingIfNeeded: key >> 32)
+        if ordered == 0 { return .nan }
+        return Float(bitPattern: ordered & 0x8000_0000 != 0 ? ordered & 0x7FFF_FFFF : ~ordered)
+    }
+
+    @inlinable
+    public static func ordered(_ score: Float) -> UInt32 {
+        if score.isNaN { return 0 }
+        let bits = (score + 0).bitPattern  // −0 + 0 is +0
+        return bits & 0x8000_0000 != 0 ? ~bits : bits | 0x8000_0000
+    }
+}
+
+/// What a stream notes about the current call.
+public final class Telemetry {
+    public var native: KernelSet = []
+    public var composed: KernelSet = []
+    public var bytesUploaded = 0
+    public var bytesDownloaded = 0
+    /// Bytes the plan reserved, and the least limit under which it would have worked.
+    public var planned = 0
+    public var least = 0
+    public var threadsUsed = 1
+    public var threadsReduced = false
+
+    public init() {}
+
+    public func reset() {
+        native = []
+        composed = []
+        bytesUploaded = 0
+        bytesDownloaded = 0
+        planned = 0
+        least = 0
+        threadsUsed = 1
+        threadsReduced = false
+    }
+}

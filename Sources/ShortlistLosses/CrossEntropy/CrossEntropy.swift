@@ -1,0 +1,41 @@
+import ShortlistCore
+
+/// Exact softmax cross-entropy over the whole catalog, without storing logits: one implicit block of all tokens × all
+/// items.
+///
+/// Cost: 8·n·C·d flops with gradients (logits twice, dX, dY), 2·n·C·d without.
+public struct CrossEntropy: Loss {
+    public init() {}
+
+    public struct Parameters: Sendable {}
+    public var combination: Combination { .union }
+
+    public func parameters(for shape: ProblemShape, report: inout Report) throws(ShortlistError) -> Parameters {
+        Parameters()
+    }
+
+    public func blockShape(_ parameters: Parameters, _ shape: ProblemShape) throws(ShortlistError) -> BlockShape {
+        BlockShape(
+            blockCount: 1, maxTokens: shape.tokens, maxItems: shape.items, slotCount: shape.tokens,
+            tokenCount: shape.tokens, itemCount: shape.items, width: shape.width, isDense: true, onceOnly: false,
+            rounds: 0)
+    }
+
+    public func reserve(
+        _ parameters: Parameters, _ shape: ProblemShape, from source: inout some VectorSource
+    ) throws(ShortlistError) -> Vector<BlockRange> {
+        try source.reserve(BlockRange.self, count: 1)
+    }
+
+    public func kernels(_ parameters: Parameters, _ shape: ProblemShape) -> [KernelShape] { [] }
+
+    public func select(
+        _ parameters: Parameters, _ problem: Problem, _ ranges: Vector<BlockRange>, on stream: any Stream,
+        report: inout Report
+    ) throws(ShortlistError) -> CandidateBlocks {
+        let shape = problem.shape
+        try writeRanges(ranges, on: stream) { _ in BlockRange(tokens: 0..<shape.tokens, items: 0..<shape.items) }
+        return CandidateBlocks(
+            arrangement: .dense, ranges: ranges, combination: combination, shape: try blockShape(parameters, shape))
+    }
+}

@@ -1,0 +1,133 @@
+import ShortlistCore
+
+/// The vectors of a gradient.
+struct GradientVectors {
+    let coefficients: Vector<Float>
+    let scale: Vector<Double>
+
+    init(_ shape: ProblemShape, from source: inout some VectorSource) throws(ShortlistError) {
+        coefficients = try source.reserve(Float.self, count: shape.tokens)
+        scale = try source.reserve(Double.self, count: 1)
+    }
+}
+
+/// The gradients of one forward pass.
+struct BackwardPass {
+    let forward: ForwardPass
+    let outputs: GradientOutputs
+    let upstream: Upstream
+
+    static func kernels(
+        _ blocks: BlockShape, _ shape: ProblemShape, _ outputs: GradientOutputs, _ exclusive: Bool
+    ) -> [KernelShape] {
+        guard !outputs.isEmpty else { return [] }
+        var gradients = BlockGradientShape(
+            hidden: outputs.hidden != nil, catalog: false, bias: false, scale: outputs.scale != nil,
+            tokensAreExclusive: exclusive)
+        switch outputs.catalog {
+        case .none: break
+        case .dense(let matrix, let bias, _):
+            gradients.catalog = matrix != nil
+            gradients.bias = bias != nil
+        case .rows(_, let rows, let bias):
+            gradients.catalog = rows != nil
+            gradients.bias = bias != nil
+        }
+        return [
+            .blockGradient(blocks, gradients),
+            .targetGradient(tokens: shape.tokens, width: shape.width, itemCount: shape.items),
+        ]
+    }
+
+    /// Returns the rows used of a row-sparse output.
+    func run(
+        vectors: GradientVectors?, on stream: any Stream, report: inout Report
+    ) throws(ShortlistError) -> Int? {
+        let start = monotonicSeconds()
+        guard let vectors, let blocks = forward.blocks else { return try writeZeros(on: stream) }
+        var (targets, rows) = try bind(distinct: report.distinctItemsTouched, on: stream)
+        if outputs.scale != nil {
+            try stream.fill(vectors.scale, with: 0)
+            targets.scale = vectors.scale
+        }
+        let problem = forward.problem
+        try stream.coefficients(
+            forward.state, problem.tokens, try reduced(on: stream), into: vectors.coefficients)
+        try stream.blockGradient(
+            blocks, problem.tokens, problem.items, scale: forward.batch.scale, state: forward.state,
+            coefficients: vectors.coefficients, into: targets)
+        try stream.targetGradient(
+            problem.tokens, problem.items, scale: forward.batch.scale, state: forward.state,
+            coefficients: vectors.coefficients, into: targets)
+        if let scale = outputs.scale {
+            try stream.read(vectors.scale) { scale.pointee = $0[0] }
+        }
+        if case .rows(let ids, _, _) = outputs.catalog, let rows {
+            let bound = try stream.bindOutput(UnsafeMutableBufferPointer(rebasing: ids[0..<rows]))
+            try stream.listItems(problem.itemMap, into: bound)
+        }
+        report.seconds.gradient = monotonicSeconds() - start
+        return rows
+    }
+
+    private func reduced(on stream: any Stream) throws(ShortlistError) -> ReducedUpstream {
+        switch upstream {
+        case .one(let value):
+            ReducedUpstream(
+                reduction: forward.batch.reduction, denominator: forward.batch.denominator, one: value)
+        case .perToken(let values):
+            ReducedUpstream(
+                reduction: forward.batch.reduction, denominator: forward.batch.denominator, one: 1,
+                perToken: try stream.bind(values))
+        }
+    }
+
+    /// Outputs as gradient targets, zero where they are to be stored. Room is checked before anything is written.
+    private func bind(
+        distinct: Int, on stream: any Stream
+    ) throws(ShortlistError) -> (GradientTargets, rows: Int?) {
+        var targets = GradientTargets()
+        var used: Int?
+        switch outputs.catalog {
+        case .none: break
+        case .dense(let matrix, let bias, let accumulate):
+            if let matrix { targets.catalog = try stream.bindOutput(matrix) }
+            if let bias { targets.bias = try stream.bindOutput(bias) }
+            if !accumulate {
+                if let matrix = targets.catalog { try stream.fill(matrix, with: 0) }
+                if let bias = targets.bias { try stream.fill(bias, with: 0) }
+            }
+        case .rows(let ids, let rows, let bias):
+            guard distinct <= ids.count else {
+                throw ShortlistError(
+                    .roomTooSmall,
+                    "the row-sparse catalog gradient has room for \(ids.count) rows and needs \(distinct)",
+                    bytesNeeded: distinct)
+            }
+            used = distinct
+            targets.rows = forward.problem.itemMap
+            if let rows {
+                let matrix = try stream.bindOutput(rows).rowRange(0..<distinct)
+                try stream.fill(matrix, with: 0)
+                targets.catalog = matrix
+            }
+            if let bias {
+                let vector = try stream.bindOutput(UnsafeMutableBufferPointer(rebasing: bias[0..<distinct]))
+                try stream.fill(vector, with: 0)
+                targets.bias = vector
+            }
+        }
+        if let hidden = outputs.hidden {
+            let matrix = try stream.bindOutput(hidden)
+            try stream.fill(matrix, with: 0)
+            targets.hidden = matrix
+        }
+        return (targets, used)
+    }
+
+    /// A batch with no valid token: gradients are zero, and a row-sparse one has no row.
+    private func writeZeros(on stream: any Stream) throws(ShortlistError) -> Int? {
+        outputs.scale?.pointee = 0
+        return try bind(distinct: 0, on: stream).rows
+    }
+}
