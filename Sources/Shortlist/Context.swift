@@ -197,6 +197,11 @@ public final class ForwardState: @unchecked Sendable {
         }
     }
 
+    /// The block through which each token's gradient flows: see `SavedState.copyWinners`.
+    public func copyWinners(_ winners: UnsafeMutableBufferPointer<Int32>) throws(ShortlistError) {
+        try context.withSelection(self) { (state) throws(ShortlistError) in try state.copyWinners(winners) }
+    }
+
     /// The selection as candidate lists of their own.
     public func selection() throws(ShortlistError) -> CandidateLists {
         let size = try selectionSize()

@@ -396,7 +396,7 @@ static void bad_blocks_are_refused(void) {
     f.given.item_offsets = items;
     f.given.tokens = token_ids;
     f.given.items = item_ids;
-    f.given.no_catalog_gradient = flags;
+    f.given.contributes_to_catalog_gradient = flags;
     f.given.log_weights = log_weights;
     CHECK_STATUS(SHORTLIST_OK, run(GIVEN, &f, context, &outputs));
     CHECK(f.report.tokens_counted == 2);
@@ -433,7 +433,7 @@ static void bad_blocks_are_refused(void) {
     f.given.block_count = 0;
     f.given.token_offsets = f.given.item_offsets = NULL;
     f.given.tokens = f.given.items = NULL;
-    f.given.no_catalog_gradient = NULL;
+    f.given.contributes_to_catalog_gradient = NULL;
     f.given.log_weights = NULL;
     CHECK_STATUS(SHORTLIST_OK, run(GIVEN, &f, context, &outputs));
     CHECK(f.loss == 0 && f.report.tokens_counted == 0);

@@ -112,10 +112,13 @@ static void the_least_of_top_k_and_ranks(void) {
     query.queries = f.batch.hidden;
     query.items = f.batch.items;
     shortlist_context *context = limited_context(1);
+    memset(ids, 0x5A, sizeof ids);
+    memset(ranks, 0x5A, sizeof ranks);
     CHECK_STATUS(SHORTLIST_WORKSPACE_LIMIT, shortlist_top_k(ids, NULL, context, &query, 10, NULL));
     const int64_t top_least = shortlist_last_error_need();
     CHECK_STATUS(SHORTLIST_WORKSPACE_LIMIT, shortlist_target_ranks(ranks, context, &query, &f.batch.targets, NULL));
     const int64_t rank_least = shortlist_last_error_need();
+    CHECK(ids[0] == 0x5A5A5A5A && ranks[0] == INT64_C(0x5A5A5A5A5A5A5A5A)); /* refused before anything is written */
     CHECK_STATUS(SHORTLIST_OK, shortlist_context_release(context));
     context = make_context(2);
     CHECK_STATUS(SHORTLIST_OK, shortlist_top_k(ids, NULL, context, &query, 10, &f.report));

@@ -456,7 +456,10 @@ static void export_and_give_back(int kind, int32_t combination) {
     CHECK(item_offsets[0] == 0 && item_offsets[blocks] == items);
     int disorder = 0;
     for (int64_t b = 0; b < blocks; b++) {
-        for (int64_t i = item_offsets[b] + 1; i < item_offsets[b + 1]; i++) { disorder += item_ids[i - 1] >= item_ids[i]; }
+        for (int64_t i = item_offsets[b]; i < item_offsets[b + 1]; i++) {
+            disorder += item_ids[i] < 0 || item_ids[i] >= f.items;
+            disorder += kind == SCE && i > item_offsets[b] && item_ids[i - 1] >= item_ids[i];
+        }
         for (int64_t i = token_offsets[b]; i < token_offsets[b + 1]; i++) {
             disorder += token_ids[i] < 0 || token_ids[i] >= f.tokens;
         }

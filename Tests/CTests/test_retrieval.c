@@ -41,13 +41,12 @@ static void make_ranking(ranking *r) {
     r->query.seen.items = r->seen_items;
     r->query.seen.list_count = QUERIES;
     r->query.excluded_items = shortlist_indices_i32(r->excluded, 3);
-    r->query.scale = 0.5;
 }
 
 static float score(const ranking *r, int q, int item) {
     float product = 0;
     for (int k = 0; k < WIDTH; k++) { product += r->queries[q * WIDTH + k] * r->items[item * WIDTH + k]; }
-    return 0.5f * product + r->bias[item];
+    return product + r->bias[item];
 }
 
 static int left_out(const ranking *r, int q, int item) {
@@ -140,12 +139,11 @@ static void a_catalog_answers_queries_too(void) {
     CHECK_STATUS(SHORTLIST_OK, shortlist_context_release(context));
 }
 
-static void no_queries_or_no_places_is_nothing_to_do(void) {
+static void no_queries_is_nothing_to_do(void) {
     static ranking r;
     int32_t ids[1] = {77};
     make_ranking(&r);
     shortlist_context *context = make_context(1);
-    CHECK_STATUS(SHORTLIST_OK, shortlist_top_k(ids, NULL, context, &r.query, 0, NULL));
     r.query.queries.rows = 0;
     r.query.seen = (shortlist_lists)SHORTLIST_LISTS_NONE;
     CHECK_STATUS(SHORTLIST_OK, shortlist_top_k(ids, NULL, context, &r.query, 5, NULL));
@@ -200,8 +198,6 @@ static void bad_queries_are_refused(void) {
     REFUSED(SHORTLIST_INVALID_ARGUMENT, r.query.items.data, NULL);
     REFUSED(SHORTLIST_INVALID_ARGUMENT, r.query.items.rows, 0);
     REFUSED(SHORTLIST_UNSUPPORTED, r.query.items.dtype, SHORTLIST_FLOAT16);
-    REFUSED(SHORTLIST_INVALID_WEIGHT, r.query.scale, 0);
-    REFUSED(SHORTLIST_INVALID_WEIGHT, r.query.scale, -2);
     REFUSED(SHORTLIST_INVALID_ARGUMENT, r.query.seen.list_count, QUERIES - 1);
     REFUSED(SHORTLIST_INVALID_ARGUMENT, r.query.seen.list_count, -1);
     REFUSED(SHORTLIST_INVALID_ARGUMENT, r.query.seen.offsets, NULL);
@@ -215,6 +211,7 @@ static void bad_queries_are_refused(void) {
     check_about("");
     make_ranking(&r);
     CHECK_STATUS(SHORTLIST_INVALID_ARGUMENT, shortlist_top_k(ids, NULL, context, &r.query, -1, NULL));
+    CHECK_STATUS(SHORTLIST_INVALID_ARGUMENT, shortlist_top_k(ids, NULL, context, &r.query, 0, NULL));
     CHECK_STATUS(SHORTLIST_OVERFLOW, shortlist_top_k(ids, NULL, context, &r.query, INT64_MAX, NULL));
     CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY,
                  shortlist_top_k((int32_t *)(void *)r.items, NULL, context, &r.query, 2, NULL));
@@ -237,7 +234,7 @@ test_list retrieval_tests(void) {
         {"top-k is exact, ties included", top_k_is_exact_ties_included},
         {"ranks are exact, ties included", ranks_are_exact_ties_included},
         {"a catalog answers queries too", a_catalog_answers_queries_too},
-        {"no queries or no places is nothing to do", no_queries_or_no_places_is_nothing_to_do},
+        {"no queries is nothing to do", no_queries_is_nothing_to_do},
         {"numbers that are not finite come last", numbers_that_are_not_finite_come_last},
         {"bad queries are refused", bad_queries_are_refused},
     };

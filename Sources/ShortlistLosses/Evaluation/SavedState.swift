@@ -70,6 +70,55 @@ public final class SavedState {
         }
     }
 
+    /// The block through which each token's gradient flows (combination `max`), by row of X: −1 for a token that does
+    /// not count, 0 for every counting one under `union`.
+    ///
+    /// - Throws: `roomTooSmall` unless there is room for N values.
+    public func copyWinners(_ winners: UnsafeMutableBufferPointer<Int32>) throws(ShortlistError) {
+        guard winners.count >= forward.batch.hidden.rows else {
+            throw ShortlistError(
+                .roomTooSmall, "room for \(winners.count) winners; there are \(forward.batch.hidden.rows) tokens",
+                bytesNeeded: forward.batch.hidden.rows)
+        }
+        winners.update(repeating: -1)
+        guard let blocks = forward.blocks else { return }
+        try reopened { () throws(ShortlistError) in
+            try stream.read(blocks.ranges) { (ranges) throws(ShortlistError) in
+                try stream.read(forward.state.winners) { (slots) throws(ShortlistError) in
+                    try withRows { (rows) throws(ShortlistError) in
+                        for (ordinal, slot) in slots.enumerated() {
+                            let row = rows.map { Int($0[ordinal]) } ?? ordinal
+                            winners[row] = blocks.combination == .max ? block(of: slot, ranges) : min(slot, 0)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Blocks' token runs follow one another: the last that begins at or before the slot, empty ones passed over.
+    private func block(of slot: Int32, _ ranges: UnsafeBufferPointer<BlockRange>) -> Int32 {
+        guard slot >= 0 else { return -1 }
+        var low = 0
+        var high = ranges.count
+        while low + 1 < high {
+            let middle = (low + high) / 2
+            if ranges[middle].tokenStart <= Int(slot) { low = middle } else { high = middle }
+        }
+        return Int32(low)
+    }
+
+    /// Opens the state's workspace for reading while no call is under way.
+    private func reopened(_ body: () throws(ShortlistError) -> Void) throws(ShortlistError) {
+        try stream.resume(forward.workspace, plan: WorkspacePlan(limit: nil))
+        do {
+            try body()
+            try stream.finish()
+        } catch {
+            throw stream.abandon(nil, after: error)
+        }
+    }
+
     /// Calls `body` for each block with functions from slot to row of X and from place to item.
     private func visit(
         _ body: (BlockRange, (Int) -> Int32, (Int) -> Int32) -> Void
@@ -79,8 +128,7 @@ public final class SavedState {
             throw ShortlistError(
                 .unsupported, "exact cross-entropy has no selection to export: it sees every item")
         }
-        try stream.resume(forward.workspace, plan: WorkspacePlan(limit: nil))
-        do {
+        try reopened { () throws(ShortlistError) in
             try stream.read(tokens) { (tokens) throws(ShortlistError) in
                 try stream.read(items) { (items) throws(ShortlistError) in
                     try withRows { (rows) throws(ShortlistError) in
@@ -92,9 +140,6 @@ public final class SavedState {
                     }
                 }
             }
-            try stream.finish()
-        } catch {
-            throw stream.abandon(nil, after: error)
         }
     }
 
