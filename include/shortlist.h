@@ -696,6 +696,15 @@ shortlist_status shortlist_state_selection_size(int64_t *block_count, int64_t *t
 shortlist_status shortlist_state_get_selection(int64_t *token_offsets, int32_t *tokens, int64_t *item_offsets,
                                                int32_t *items, shortlist_state *state);
 
+/* The block of the selection through which each token's gradient flows.
+ *
+ * winners       out: N numbers. With SHORTLIST_COMBINATION_MAX the winning block (the lowest on a tie), with _UNION 0, and
+ *               -1 for a token that does not count
+ * token_count   N
+ * Thread as the context. Errors: SHORTLIST_INVALID_ARGUMENT, _ROOM_TOO_SMALL, _INVALID_HANDLE, _BUSY, _FORKED.
+ * Since 0.1.0. */
+shortlist_status shortlist_state_get_winners(int32_t *winners, int64_t token_count, shortlist_state *state);
+
 /* ================================================================================================================== *
  * Advanced: random numbers
  *

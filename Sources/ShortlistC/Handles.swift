@@ -36,19 +36,15 @@ struct Handle {
 
 /// The context that a handle's object was made from. A thread that uses any of these objects holds this.
 final class Core: @unchecked Sendable {
-    // Sendable: `busy` is guarded by the table's lock; the rest is used by the thread that set it alone.
+    // Sendable: `busy` is guarded by the table's lock.
     let context: Context
-    let stop: StopCallback?
     fileprivate var busy = false
 
-    init(_ context: Context, stop: StopCallback?) {
-        self.context = context
-        self.stop = stop
-    }
+    init(_ context: Context) { self.context = context }
 }
 
 /// An object behind a handle.
-protocol HandleObject: AnyObject {
+protocol HandleObject: AnyObject, Sendable {
     static var kind: HandleKind { get }
     static var name: String { get }
     var core: Core { get }

@@ -13,7 +13,8 @@ enum Process {
     private static let owner = Atomic<Int32>(0)
     private static let callsInside = Atomic<Int>(0)
     private static let poisoned = Atomic<Bool>(false)
-    private static let table = Atomic<UnsafeRawPointer?>(nil)
+    /// The address of the handle table, which is retained for as long as the process lives; 0: none yet.
+    private static let table = Atomic<UInt>(0)
 
     /// Runs `body` with this process's handles.
     static func enter<Result>(
@@ -21,15 +22,20 @@ enum Process {
     ) throws(ShortlistError) -> Result {
         let process = getpid()
         while owner.load(ordering: .acquiring) != process { takeOver(process) }
-        guard !poisoned.load(ordering: .relaxed), let raw = table.load(ordering: .acquiring) else {
+        guard !poisoned.load(ordering: .relaxed), let handles = handles() else {
             throw ShortlistError(
                 .forked,
                 "fork() happened while another thread was inside a call of this library; the child cannot use it")
         }
         callsInside.wrappingAdd(1, ordering: .sequentiallyConsistent)
         defer { callsInside.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
-        // The table of a process is never released, so an unretained reference is enough.
-        return try body(Unmanaged<HandleTable>.fromOpaque(raw).takeUnretainedValue())
+        return try body(handles)
+    }
+
+    private static func handles() -> HandleTable? {
+        UnsafeRawPointer(bitPattern: table.load(ordering: .acquiring)).map {
+            Unmanaged<HandleTable>.fromOpaque($0).takeUnretainedValue()
+        }
     }
 
     /// Makes the state that of `process`. Several threads may try; one does it, the others come back and look again.
@@ -46,12 +52,8 @@ enum Process {
         }
         callsInside.store(0, ordering: .relaxed)
         if !poisoned.load(ordering: .relaxed) {
-            let epoch = table.load(ordering: .acquiring).map {
-                Unmanaged<HandleTable>.fromOpaque($0).takeUnretainedValue().epoch &+ 1
-            }
-            table.store(
-                UnsafeRawPointer(Unmanaged.passRetained(HandleTable(epoch: epoch ?? 0)).toOpaque()),
-                ordering: .releasing)
+            let made = HandleTable(epoch: handles().map { $0.epoch &+ 1 } ?? 0)
+            table.store(UInt(bitPattern: Unmanaged.passRetained(made).toOpaque()), ordering: .releasing)
         }
         owner.store(process, ordering: .releasing)
     }

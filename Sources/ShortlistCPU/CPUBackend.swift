@@ -18,7 +18,8 @@ public struct CPUBackend: Backend {
     public func devices() -> [Device] {
         let level = ["baseline vectors", "AVX2", "AVX-512"][Int(sl_best_level())]
         let cores = CPUBackend.coreCount
-        return [Device(name: "CPU", index: 0, score: 100, detail: "\(cores) cores, \(level), OpenBLAS \(BLAS.coreName)")]
+        let detail = "\(cores) cores, \(level), OpenBLAS \(BLAS.coreName)"
+        return [Device(name: "CPU", index: 0, score: 100, detail: detail)]
     }
 
     public func makeStream(device index: Int, options: StreamOptions) throws(ShortlistError) -> any Stream {

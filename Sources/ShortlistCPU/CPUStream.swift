@@ -144,12 +144,14 @@ final class CPUStream: Stream {
 
     func bind(_ view: MatrixView) throws(ShortlistError) -> DeviceMatrix {
         let buffer = try opened().name(UnsafeMutableRawPointer(mutating: view.base))
-        return DeviceMatrix(buffer: buffer, offset: 0, rows: view.rows, columns: view.columns, rowStride: view.rowStride)
+        return DeviceMatrix(
+            buffer: buffer, offset: 0, rows: view.rows, columns: view.columns, rowStride: view.rowStride)
     }
 
     func bind<E: BitwiseCopyable>(_ values: UnsafeBufferPointer<E>) throws(ShortlistError) -> Vector<E> {
         guard let base = values.baseAddress else { return try reserve(E.self, count: 0) }
-        return Vector(buffer: try opened().name(UnsafeMutableRawPointer(mutating: base)), offset: 0, count: values.count)
+        let buffer = try opened().name(UnsafeMutableRawPointer(mutating: base))
+        return Vector(buffer: buffer, offset: 0, count: values.count)
     }
 
     func bindOutput(_ view: MutableMatrixView) throws(ShortlistError) -> DeviceMatrix { try bind(view.readOnly) }

@@ -71,9 +71,10 @@ enum Tiling {
         case .blockLogSumExp(let shape):
             return ScoreTiling.need(for: shape, limit: limit, threads: threads)
         case .blockGradient(let shape, let gradients):
+            let both = BlockGradientTiling.Shape(blocks: shape, gradients: gradients)
             return shape.isDense
-                ? DenseGradientTiling.need(for: .init(blocks: shape, gradients: gradients), limit: limit, threads: threads)
-                : BlockGradientTiling.need(for: .init(blocks: shape, gradients: gradients), limit: limit, threads: threads)
+                ? DenseGradientTiling.need(for: both, limit: limit, threads: threads)
+                : BlockGradientTiling.need(for: both, limit: limit, threads: threads)
         case .targetGradient(let tokens, _, _):
             return CombineTiling.need(for: tokens, limit: limit, threads: threads)
         case .touchedItems:

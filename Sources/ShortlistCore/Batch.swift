@@ -80,7 +80,8 @@ public enum CatalogGradientOutput {
     /// Ascending distinct item ids and their rows. Room for min(C, candidates + tokens) always suffices; the number
     /// used comes back in the result.
     case rows(
-        ids: UnsafeMutableBufferPointer<Int32>, rows: MutableMatrixView?, bias: UnsafeMutableBufferPointer<Float>? = nil)
+        ids: UnsafeMutableBufferPointer<Int32>, rows: MutableMatrixView?, bias: UnsafeMutableBufferPointer<Float>? = nil
+    )
 }
 
 /// Which gradients a call computes, and where they go. What is not asked for is not computed.

@@ -9,7 +9,8 @@ extension ReferenceKernels {
     ///   - logits: rows × items.count, log-weights in.
     ///   - items: the item of each column; whether a column is the target is decided by it, never by the logit.
     ///   - targets: the target item of each row.
-    /// - Returns: one number a row: −∞ with no candidate, NaN if a candidate's logit is not finite.
+    /// - Returns: one number a row: −∞ with no candidate, NaN if a candidate's logit is not finite (−∞ included: items
+    ///   of bias −∞ do not belong in a block).
     public static func blockLogSumExp(_ logits: [Double], items: [Int], targets: [Int]) -> [Double] {
         targets.indices.map { r in
             let row = items.indices.filter { items[$0] != targets[r] }.map { logits[r * items.count + $0] }

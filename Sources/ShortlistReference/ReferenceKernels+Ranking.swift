@@ -19,7 +19,7 @@ extension ReferenceKernels {
             let row = Array(scores[q * columns..<(q + 1) * columns])
             return 1
                 + (0..<columns).count { item in
-                    item != target && !removed.contains(item) && outranks(row[item], item, row[target], target)
+                    !removed.contains(item) && outranks(row[item], item, row[target], target)
                 }
         }
     }

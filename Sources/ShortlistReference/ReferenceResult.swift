@@ -11,7 +11,8 @@ public struct ReferenceResult: Sendable {
     public var tokenLosses: [Double]
     /// `log(e^{z_it} + Σ_{j∈J_i} e^{z_ij})`, N numbers; under `maximum` the winning block's. 0 where it does not count.
     public var logSumExp: [Double]
-    /// `max |z|` over the target and every candidate (log-weight in) of every block that holds the token; N numbers.
+    /// `max |z|` over the target and every candidate (log-weight in) of every block that holds the token; N numbers,
+    /// NaN where the loss is.
     public var largestLogit: [Double]
     /// Whether the token is valid and in at least one block; N flags.
     public var counted: [Bool]

@@ -63,6 +63,16 @@ struct EdgeTests {
         #expect(with.weightedLosses[1].isNaN)
     }
 
+    @Test("a weight of 0 adds exactly nothing, even if its upstream is NaN")
+    func zeroWeightHidesUpstream() {
+        var problem = richProblem(reduction: .none, upstream: GradientCase.perToken)
+        let with = evaluate(problem, selectAll(problem), .union)
+        problem.upstream[3] = .nan
+        #expect(gradients(evaluate(problem, selectAll(problem), .union)) == gradients(with))
+        problem.upstream[4] = .nan
+        #expect(evaluate(problem, selectAll(problem), .union).scaleGradient.isNaN)
+    }
+
     @Test("one item: loss 0, gradient 0, log-sum-exp the target's logit")
     func oneItem() {
         let problem = ReferenceProblem(hidden: [2, 3], catalog: [1, -1], dimension: 2, targets: [0])
@@ -174,7 +184,7 @@ struct EdgeTests {
         for (problem, count) in zip(problems, expected) {
             let r = evaluate(problem, selectAll(problem), .union)
             #expect(r.tokensNonFinite == count)
-            #expect(r.tokenLosses.filter { !$0.isFinite }.count == count)
+            #expect(r.tokenLosses.filter(\.isNaN).count == count)
             #expect(!r.loss.isFinite)
         }
     }

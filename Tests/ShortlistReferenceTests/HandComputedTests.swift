@@ -56,6 +56,21 @@ struct HandComputedTests {
         #expect(allNear(named.winnerShortfalls, [ln(6) - ln(3)]))
     }
 
+    @Test("the largest logit is the largest in size over all blocks, log-weights in, the target's among them")
+    func largestLogit() {
+        let problem = ReferenceProblem(hidden: [1], catalog: [2, 1, -7, 0], dimension: 1, targets: [0])
+        let blocks = [
+            ReferenceBlock(tokens: [0], items: [1]), ReferenceBlock(tokens: [0], items: [2]),
+            ReferenceBlock(tokens: [0], items: [3], logWeights: [-9]),
+        ]
+        for combination in [ReferenceCombination.maximum, .union] {
+            #expect(evaluate(problem, Array(blocks[..<1]), combination).largestLogit == [2])
+            #expect(evaluate(problem, Array(blocks[..<2]), combination).largestLogit == [7])
+            #expect(evaluate(problem, blocks, combination).largestLogit == [9])
+        }
+        #expect(evaluate(problem, blocks, .maximum).winners == [0])
+    }
+
     @Test("blocks of equal loss give the gradient to the lower index")
     func tieOfBlocks() {
         let problem = whole([1, 5, 5])
@@ -145,12 +160,14 @@ struct HandComputedTests {
     @Test("the bounds follow from the largest logit, the loss and √d")
     func bounds() {
         let problem = ReferenceProblem(
-            hidden: [1, 0, 0, 0, 9, 0, 0, 0], catalog: [0, 0, 0, 0, 3, 0, 0, 0], dimension: 4, targets: [0, -1],
-            ignoreIndex: -1)
+            hidden: [1, 0, 0, 0, 9, 0, 0, 0, .nan, 0, 0, 0], catalog: [0, 0, 0, 0, 3, 0, 0, 0], dimension: 4,
+            targets: [0, -1, 0], ignoreIndex: -1)
         let r = evaluate(problem, selectAll(problem), .union)
         let logit = 8.0 * 0x1p-24 * 2 * 4  // 8 · ε · (1 + 3), ε = 2⁻²⁴·√4
         #expect(near(r.logitBound(token: 0, dimension: 4), logit))
         #expect(near(r.lossBound(token: 0, dimension: 4), logit + 1e-5 * ln(1 + exp(3))))
         #expect(near(r.largestLogitBound(dimension: 4), logit))
+        #expect(r.logitBound(token: 2, dimension: 4).isNaN)
+        #expect(evaluate(problem, [], .union).largestLogitBound(dimension: 4) == 0)
     }
 }

@@ -211,6 +211,7 @@ struct SelectionTests {
                 tokens: [Double](repeating: 1, count: n), items: [Double](repeating: 1, count: c), excluded: excluded)
         }
         #expect(defaultSCESizes(sized(10, 1000)) == (6, 6, 256))  // 2·√10 = 6.3
+        #expect(defaultSCESizes(sized(7, 300)) == (5, 5, 256))  // 2·√7 = 5.3
         #expect(defaultSCESizes(sized(9, 20, excluded: [3])) == (6, 6, 19))
         #expect(defaultSCESizes(sized(2, 5)) == (2, 2, 5))
         #expect(defaultSCESizes(sized(1, 5)) == (2, 1, 5))

@@ -67,7 +67,8 @@ struct BlockGradientTiling: KernelTiling {
         worker.add(Float.self, layout.size.segment)
         worker.add(Float.self, layout.size.segment)
         worker.add(Double.self, layout.size.segment)
-        worker.add(Float.self, layout.hiddenInPlace && shape.gradients.hidden ? layout.size.segment * shape.blocks.width : 0)
+        let ownRows = layout.hiddenInPlace && shape.gradients.hidden
+        worker.add(Float.self, ownRows ? layout.size.segment * shape.blocks.width : 0)
         return TileScratch(fixed: fixed.bytes, perWorker: worker.bytes)
     }
 }

@@ -14,7 +14,8 @@ struct ProjectTiling: KernelTiling {
 
     static let levels = [
         ProjectTiling(queries: 512, rows: 512), ProjectTiling(queries: 256, rows: 256),
-        ProjectTiling(queries: 64, rows: 128), ProjectTiling(queries: 16, rows: 64), ProjectTiling(queries: 1, rows: 64),
+        ProjectTiling(queries: 64, rows: 128), ProjectTiling(queries: 16, rows: 64),
+        ProjectTiling(queries: 1, rows: 64),
     ]
 
     /// Candidate keys kept per query: once full they are cut back to the k best, which tightens the threshold.
@@ -102,7 +103,8 @@ extension CPUStream {
         let capacity = min(tiling.queries, request.queries.count)
         let queries = try source(request.queries).tile(group, scratch: shared.take(Float.self, capacity * width))
 
-        func running(_ worker: Int) -> (RunningTop, scores: UnsafeMutablePointer<Float>, tile: UnsafeMutablePointer<Float>) {
+        typealias Floats = UnsafeMutablePointer<Float>
+        func running(_ worker: Int) -> (RunningTop, scores: Floats, tile: Floats) {
             var cutter = area.worker(worker)
             let scores = cutter.take(Float.self, capacity * tiling.rows)
             let tile = cutter.take(Float.self, tiling.rows * width)

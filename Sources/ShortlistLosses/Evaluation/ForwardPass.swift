@@ -63,7 +63,8 @@ struct ForwardPass {
         let shape = checked.shape
         let parameters = try loss.parameters(for: shape.planned, report: &report)
         let blockShape = try loss.blockShape(parameters, shape.planned)
-        exclusive = blockShape.isDense || blockShape.rounds > 0 || loss.combination == .max || blockShape.blockCount <= 1
+        exclusive =
+            blockShape.isDense || blockShape.rounds > 0 || loss.combination == .max || blockShape.blockCount <= 1
 
         var plan = WorkspacePlan(limit: limits.workspace, shouldStop: limits.shouldStop)
         _ = try CallVectors(shape, blockShape, excluded: exclusions.count, from: &plan)

@@ -134,7 +134,9 @@ public final class SavedState {
                     try withRows { (rows) throws(ShortlistError) in
                         try stream.read(blocks.ranges) { (ranges) throws(ShortlistError) in
                             for range in ranges {
-                                body(range, { slot in rows.map { $0[Int(tokens[slot])] } ?? tokens[slot] }, { items[$0] })
+                                body(
+                                    range, { slot in rows.map { $0[Int(tokens[slot])] } ?? tokens[slot] },
+                                    { items[$0] })
                             }
                         }
                     }

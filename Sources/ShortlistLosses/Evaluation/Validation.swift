@@ -92,7 +92,7 @@ final class ExclusionList {
         let room = (excluded.count + hidden) * MemoryLayout<Int32>.stride
         count = 0
         guard room > 0 else { return }
-        if memory == nil || (memory?.byteCount ?? 0) < room { memory = try Memory(byteCount: room, for: "excluded items") }
+        if (memory?.byteCount ?? 0) < room { memory = try Memory(byteCount: room, for: "excluded items") }
         guard let ids else { return }
         var total = 0
         for id in excluded {

@@ -50,7 +50,8 @@ extension GivenCandidates {
                         guard ordinal >= 0 else { continue }
                         guard seen[Int(ordinal)] != Int32(block) else {
                             throw ShortlistError(
-                                .invalidArgument, "token \(blocks.tokens[place]) stands twice in candidate block \(block)")
+                                .invalidArgument,
+                                "token \(blocks.tokens[place]) stands twice in candidate block \(block)")
                         }
                         seen[Int(ordinal)] = Int32(block)
                         target[end] = ordinal

@@ -26,7 +26,8 @@ public struct GivenCandidates: Loss {
         guard blocks.tokenOffsets.count == blocks.itemOffsets.count else {
             throw ShortlistError(
                 .invalidArgument,
-                "\(blocks.tokenOffsets.count) token offsets and \(blocks.itemOffsets.count) item offsets; both are blocks + 1")
+                "\(blocks.tokenOffsets.count) token offsets and \(blocks.itemOffsets.count) item offsets; both are blocks + 1"
+            )
         }
         try checkIds(blocks.tokens, below: shape.rows, what: "candidate token")
         try checkIds(blocks.items, below: shape.items, what: "candidate item")

@@ -53,7 +53,8 @@ public struct RECE: Loss {
         try checkStep(step)
         guard rounds > 0, neighbourChunks >= 0 else {
             throw ShortlistError(
-                .invalidArgument, "RECE needs at least one round and no negative neighbour count; got \(rounds), \(neighbourChunks)")
+                .invalidArgument,
+                "RECE needs at least one round and no negative neighbour count; got \(rounds), \(neighbourChunks)")
         }
         let things = min(shape.tokens, shape.items)
         let seen = try neighbourChunks.multiplied(by: 2, for: "RECE neighbours")
@@ -88,7 +89,8 @@ public struct RECE: Loss {
         let places = try p.rounds.multiplied(by: shape.items, for: "RECE places")
         guard slots < Int(Int32.max), places < Int(Int32.max) else {
             throw ShortlistError(
-                .overflow, "RECE with \(p.rounds) rounds over \(shape.tokens) tokens and \(shape.items) items: above 2^31 places")
+                .overflow,
+                "RECE with \(p.rounds) rounds over \(shape.tokens) tokens and \(shape.items) items: above 2^31 places")
         }
         let itemChunk = (shape.selectable + p.chunks - 1) / p.chunks
         return BlockShape(

@@ -98,7 +98,8 @@ extension Evaluator {
         let queries = request.queries.rows
         guard targets.count == queries, ranks.count == queries else {
             throw ShortlistError(
-                .invalidArgument, "\(targets.count) targets and room for \(ranks.count) ranks; there are \(queries) queries")
+                .invalidArgument,
+                "\(targets.count) targets and room for \(ranks.count) ranks; there are \(queries) queries")
         }
         try request.check(catalog)
         try exclusions.load(request.excludedItems, catalog)

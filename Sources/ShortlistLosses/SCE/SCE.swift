@@ -77,7 +77,8 @@ public struct SCE: Loss {
         let places = try p.buckets.multiplied(by: p.items, for: "SCE item places")
         guard slots < Int(Int32.max), places < Int(Int32.max) else {
             throw ShortlistError(
-                .overflow, "SCE with \(p.buckets) buckets of \(p.tokens) tokens and \(p.items) items: above 2^31 places")
+                .overflow, "SCE with \(p.buckets) buckets of \(p.tokens) tokens and \(p.items) items: above 2^31 places"
+            )
         }
         return BlockShape(
             blockCount: p.buckets, maxTokens: p.tokens, maxItems: p.items, slotCount: slots, tokenCount: shape.tokens,

@@ -1,0 +1,119 @@
+"""The published SCE and RECE algorithms, and full cross-entropy, in PyTorch: time and peak memory of one loss at one
+size, as one line of JSON. Written from the papers (arXiv 2409.18721, arXiv 2408.02354) for comparison."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+
+import torch
+import torch.nn.functional as F
+
+
+def sce(x: torch.Tensor, y: torch.Tensor, t: torch.Tensor, buckets: int, bx: int, by: int) -> torch.Tensor:
+    """Scalable cross-entropy with Mix directions: top-k over full projections, cross-entropy inside buckets."""
+    n = x.shape[0]
+    with torch.no_grad():
+        omega = torch.randn(n, buckets) / math.sqrt(n)
+        directions = omega.T @ x
+        rows = (directions @ x.T).topk(bx, dim=1).indices
+        items = (directions @ y.T).topk(by, dim=1).indices
+    xb, yb = x[rows], y[items]
+    logits = xb @ yb.transpose(1, 2)
+    targets = t[rows]
+    own = targets[:, :, None] == items[:, None, :]
+    logits = logits.masked_fill(own, -torch.inf)
+    positive = (xb * y[targets]).sum(-1, keepdim=True)
+    loss = torch.logsumexp(torch.cat([logits, positive], -1), -1) - positive[..., 0]
+    best = torch.full((n,), -torch.inf).scatter_reduce(0, rows.flatten(), loss.flatten(), "amax", include_self=True)
+    covered = best > -torch.inf
+    return best[covered].mean()
+
+
+def rece(x: torch.Tensor, y: torch.Tensor, t: torch.Tensor, neighbours: int) -> torch.Tensor:
+    """Reduced cross-entropy, one round: hash, sort, equal chunks, a token chunk against neighbouring item chunks."""
+    n, c = x.shape[0], y.shape[0]
+    chunks = max(1, int(math.sqrt(4 * (1 + 2 * neighbours) * min(n, c))))
+    with torch.no_grad():
+        directions = torch.randn(chunks, x.shape[1])
+        order_x = (x @ directions.T).argmax(1).argsort(stable=True)
+        order_y = (y @ directions.T).argmax(1).argsort(stable=True)
+        pad_x, pad_y = -n % chunks, -c % chunks
+        order_x = torch.cat([order_x, order_x[:pad_x]]).view(chunks, -1)
+        order_y = torch.cat([order_y, order_y[:pad_y]]).view(chunks, -1)
+        shifts = [order_y.roll(s, 0) for s in range(-neighbours, neighbours + 1)]
+        items = torch.cat(shifts, 1)
+    xb, yb = x[order_x], y[items]
+    logits = xb @ yb.transpose(1, 2)
+    targets = t[order_x]
+    logits = logits.masked_fill(targets[:, :, None] == items[:, None, :], -torch.inf)
+    positive = (xb * y[targets]).sum(-1, keepdim=True)
+    loss = torch.logsumexp(torch.cat([logits, positive], -1), -1) - positive[..., 0]
+    return loss.mean()
+
+
+def memory(field: str) -> int:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(field))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--loss", choices=["sce", "rece", "ce", "linear_ce"], required=True)
+    for name in ("tokens", "items", "width"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    x = torch.randn(options.tokens, options.width, requires_grad=True)
+    y = torch.randn(options.items, options.width, requires_grad=True)
+    t = torch.arange(options.tokens) * 7919003 % options.items
+    x.grad, y.grad = torch.ones_like(x), torch.ones_like(y)
+    root = int(2 * math.sqrt(options.tokens))
+
+    def loss() -> torch.Tensor:
+        if options.loss == "sce":
+            return sce(x, y, t, root, min(root, options.tokens), 256)
+        if options.loss == "rece":
+            return rece(x, y, t, 1)
+        if options.loss == "linear_ce":
+            return F.linear_cross_entropy(x, y, t)
+        return F.cross_entropy(x @ y.T, t)
+
+    warm = torch.randn(64, 64, requires_grad=True)
+    (warm @ warm).sum().backward()
+    before = memory("VmRSS")
+    seconds = []
+    for step in range(options.repeats + 1):
+        x.grad.zero_()
+        y.grad.zero_()
+        start = time.perf_counter()
+        value = loss()
+        value.backward()
+        if step or options.repeats == 0:
+            seconds.append(time.perf_counter() - start)
+    seconds.sort()
+    print(
+        json.dumps(
+            {
+                "loss": f"torch_{options.loss}",
+                "tokens": options.tokens,
+                "items": options.items,
+                "width": options.width,
+                "threads": options.threads,
+                "median_s": seconds[len(seconds) // 2],
+                "min_s": seconds[0],
+                "max_s": seconds[-1],
+                "peak_mib": (memory("VmHWM") - before) / 1024,
+                "value": float(value),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+# Two commands: `make demo` and `make test`. The rest is for people who work on Shortlist.
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+DATA ?=
+ARGS ?=
+
+.PHONY: help demo test bootstrap build lib install bench format lint sanitize clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+demo: bootstrap ## Train a recommender with CE, SCE and RECE on generated data and print the table (ARGS="--help" for options)
+	@Tools/demo $(ARGS)
+
+test: bootstrap ## Run every test of every language and end with counts (ARGS="core c" runs chosen parts)
+	@Tools/test $(ARGS)
+
+bootstrap: ## Install what is missing (asks for root only if it must)
+	@Tools/bootstrap
+
+build: bootstrap ## Build the Swift package in release mode
+	swift build -c release
+
+lib: bootstrap ## Build the self-contained libshortlist.so into build/
+	@Tools/build-shared.sh build
+
+install: lib ## Install header, library and pkg-config file under PREFIX (default /usr/local)
+	@Tools/install.sh "$(PREFIX)"
+
+bench: bootstrap ## Time and memory of the losses, beside PyTorch where it is installed (ARGS="--quick")
+	@Benchmarks/run $(ARGS)
+
+format: ## Format Swift and Python
+	swift format format --in-place --recursive Package.swift Sources Tests examples Benchmarks
+	@Tools/ruff format examples Benchmarks Tools Tests
+	@Tools/ruff check --fix examples Benchmarks Tools Tests
+
+lint: ## Check formatting, layers and snippets without changing anything
+	@Tools/test lint
+
+sanitize: bootstrap ## The sanitizer builds alone
+	@Tools/test sanitize
+
+clean: ## Remove what builds leave behind
+	rm -rf .build build examples/.build Benchmarks/.build .venv

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Installs the C library: header, shared library with its links, pkg-config file.
+#
+#   Tools/install.sh PREFIX [LIBRARY_FOLDER]
+#
+# LIBRARY_FOLDER is where Tools/build-shared.sh put the library; without it, the library is built first. DESTDIR is put
+# before PREFIX, and does not appear in the pkg-config file.
+set -eu
+
+usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
+case "${1-}" in -h | --help) usage; exit 0 ;; esac
+[ $# -eq 1 ] || [ $# -eq 2 ] || { usage >&2; exit 2; }
+case "$1" in /*) ;; *) echo "install.sh: PREFIX must be an absolute path" >&2; exit 2 ;; esac
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+prefix=${1%/}
+target=${DESTDIR-}$prefix
+libraries=${2-}
+if [ -z "$libraries" ]; then
+    libraries=$root/dist
+    "$root/Tools/build-shared.sh" "$libraries" >/dev/null
+fi
+
+number() { sed -n "s/^#define SHORTLIST_VERSION_$1 \([0-9]*\)$/\1/p" "$root/include/shortlist.h"; }
+major=$(number MAJOR)
+version=$major.$(number MINOR).$(number PATCH)
+
+install -d "$target/include" "$target/lib/pkgconfig"
+install -m 644 "$root/include/shortlist.h" "$target/include/shortlist.h"
+install -m 755 "$libraries/libshortlist.so.$version" "$target/lib/libshortlist.so.$version"
+ln -sf "libshortlist.so.$version" "$target/lib/libshortlist.so.$major"
+ln -sf "libshortlist.so.$major" "$target/lib/libshortlist.so"
+cat >"$target/lib/pkgconfig/shortlist.pc" <<EOF
+prefix=$prefix
+includedir=\${prefix}/include
+libdir=\${prefix}/lib
+
+Name: shortlist
+Description: Softmax cross-entropy over output layers too large to materialise
+Version: $version
+Cflags: -I\${includedir}
+Libs: -L\${libdir} -lshortlist
+EOF
+echo "installed shortlist $version in $target" >&2
