@@ -81,7 +81,7 @@ public final class Context: @unchecked Sendable {
     public func catalog(
         _ items: MatrixView, bias: UnsafeBufferPointer<Float>? = nil
     ) throws(ShortlistError) -> Catalog {
-        try Catalog(items: items, bias: bias, owner: nil)
+        try Catalog(items: items, bias: bias, on: evaluator.stream)
     }
 
     /// A catalog over a matrix, which it keeps alive. `bias` is a C × 1 or 1 × C matrix.
@@ -91,7 +91,7 @@ public final class Context: @unchecked Sendable {
         }
         return try Catalog(
             items: items.view, bias: bias.map { UnsafeBufferPointer($0.elements) },
-            owner: Owners(items: items, bias: bias))
+            owner: Owners(items: items, bias: bias), on: evaluator.stream)
     }
 
     private final class Owners {

@@ -18,7 +18,7 @@ public func shortlist_catalog_create(
 
 @c @implementation
 public func shortlist_catalog_update(_ catalog: OpaquePointer!) -> shortlist_status {
-    withCatalog(catalog) { (catalog) throws(ShortlistError) in catalog.update() }
+    withCatalog(catalog) { (catalog) throws(ShortlistError) in try catalog.update() }
 }
 
 @c @implementation

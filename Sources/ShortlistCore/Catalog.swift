@@ -1,3 +1,11 @@
+/// A catalog's copy on a device.
+public protocol ResidentCatalog: AnyObject, Sendable {
+    /// Copies everything anew before the next call.
+    func update() throws(ShortlistError)
+    /// Notes a row to copy before the next call; rows are gathered and sent together.
+    func update(row: Int) throws(ShortlistError)
+}
+
 /// The items of an output layer: Y (C × d) and an optional bias, as a stream sees them.
 ///
 /// On the CPU a catalog is a view of the caller's memory: a change is seen by the next call. On a GPU it will be a
@@ -9,12 +17,16 @@ public final class Catalog: @unchecked Sendable {
     public let bias: UnsafeBufferPointer<Float>?
     /// Kept alive with the catalog: the `Matrix` it views, where there is one.
     private let owner: AnyObject?
+    /// The copy that a stream keeps on its device; nil where kernels read the caller's memory.
+    public let resident: (any ResidentCatalog)?
 
     public var itemCount: Int { items.rows }
     public var width: Int { items.columns }
 
     /// - Throws: `invalidArgument` for an empty catalog, a width of 0, a bias of another length, or C ≥ 2³¹.
-    package init(items: MatrixView, bias: UnsafeBufferPointer<Float>?, owner: AnyObject?) throws(ShortlistError) {
+    public init(
+        items: MatrixView, bias: UnsafeBufferPointer<Float>? = nil, owner: AnyObject? = nil, on stream: any Stream
+    ) throws(ShortlistError) {
         guard items.rows > 0, items.columns > 0 else {
             throw ShortlistError(.invalidArgument, "the catalog is empty: \(items.rows) items of \(items.columns)")
         }
@@ -27,15 +39,18 @@ public final class Catalog: @unchecked Sendable {
         self.items = items
         self.bias = bias
         self.owner = owner
+        resident = try stream.makeResident(items, bias: bias)
     }
 
     /// Says that any of the items or biases changed.
-    public func update() {}
+    /// - Throws: `busy` while its context is inside a call, `deviceLost`.
+    public func update() throws(ShortlistError) { try resident?.update() }
 
     /// Says that these rows changed. - Throws: `indexOutOfRange`.
     public func update(rows: some Sequence<Int32>) throws(ShortlistError) {
         for row in rows where row < 0 || Int(row) >= itemCount {
             throw ShortlistError(.indexOutOfRange, "catalog row \(row) of \(itemCount)")
         }
+        if let resident { for row in rows { try resident.update(row: Int(row)) } }
     }
 }

@@ -79,6 +79,12 @@ public protocol Stream: AnyObject {
     func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E>
     func bind(_ view: MatrixView) throws(ShortlistError) -> DeviceMatrix
     func bind<E: BitwiseCopyable>(_ values: UnsafeBufferPointer<E>) throws(ShortlistError) -> Vector<E>
+    /// A catalog's items and bias, from its resident copy where the stream keeps one.
+    func bind(_ catalog: Catalog) throws(ShortlistError) -> (items: DeviceMatrix, bias: Vector<Float>?)
+    /// A copy on the device that outlives calls; nil where kernels read the caller's memory.
+    func makeResident(
+        _ items: MatrixView, bias: UnsafeBufferPointer<Float>?
+    ) throws(ShortlistError) -> (any ResidentCatalog)?
     func bindOutput(_ view: MutableMatrixView) throws(ShortlistError) -> DeviceMatrix
     func bindOutput<E: BitwiseCopyable>(
         _ values: UnsafeMutableBufferPointer<E>
@@ -185,6 +191,18 @@ public protocol Stream: AnyObject {
         _ queries: RowSource, _ items: ItemSet, targets: Vector<Int32>, targetScores: Vector<Float>,
         exclusions: Exclusions, counts: Vector<Int64>
     ) throws(ShortlistError)
+}
+
+extension Stream {
+    public func bind(_ catalog: Catalog) throws(ShortlistError) -> (items: DeviceMatrix, bias: Vector<Float>?) {
+        var bias: Vector<Float>?
+        if let values = catalog.bias { bias = try bind(values) }
+        return (try bind(catalog.items), bias)
+    }
+
+    public func makeResident(
+        _ items: MatrixView, bias: UnsafeBufferPointer<Float>?
+    ) throws(ShortlistError) -> (any ResidentCatalog)? { nil }
 }
 
 /// Items left out of a ranking: for all queries, and for each (ascending within a query).

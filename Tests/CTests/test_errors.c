@@ -366,7 +366,7 @@ static void options_of_any_size_never_trap(void) {
                                        &f.rece.bucket_count,   &f.rece.chunk_count,      &f.rece.neighbour_chunks,
                                        &f.rece.rounds,         &f.rece.rounds};
             /* what is not capped and honest work in a large size is left out */
-            const int uncapped = place == 0 || place == 3 || place >= 6;
+            const int uncapped = place == 0 || place == 3 || place >= 5;
             if (uncapped && sizes[i] > 1000 && sizes[i] < (INT64_C(1) << 40)) { continue; }
             *places[place] = sizes[i];
             const shortlist_status status = run(place < 3 ? SCE : RECE, &f, context, NULL);

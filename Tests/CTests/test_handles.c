@@ -326,8 +326,8 @@ static void contexts_of_different_threads_work_in_parallel(void) {
         CHECK(pthread_join(threads[i], NULL) == 0);
         CHECK(hammers[i].ok == 10 && hammers[i].wrong == 0);
         CHECK(hammers[i].f.loss == hammers[0].f.loss);
-        fixture_free(&hammers[i].f);
     }
+    for (int i = 0; i < HAMMERS; i++) { fixture_free(&hammers[i].f); }
 }
 
 /* ---- fork ---- */

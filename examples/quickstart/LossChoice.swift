@@ -22,10 +22,10 @@ struct LossOptions: ParsableArguments {
     var sceItems = 256
 
     @Option(help: "SCE: how the buckets' directions are drawn: gaussian or mix.")
-    var sceDirections: Directions = .mix
+    var sceDirections: DirectionsName = .mix
 
     @Option(help: "SCE: how a token's buckets are joined: max (the paper) or union.")
-    var sceCombination: Combination = .max
+    var sceCombination: CombinationName = .max
 
     @Option(help: "RECE: hash buckets, n_b (default: from batch and catalog).")
     var receBuckets: Int?
@@ -39,8 +39,8 @@ struct LossOptions: ParsableArguments {
     @Option(help: "RECE: rounds of hashing, each with new directions.")
     var receRounds = 1
 
-    enum Directions: String, CaseIterable, ExpressibleByArgument { case gaussian, mix }
-    enum Combination: String, CaseIterable, ExpressibleByArgument { case max, union }
+    enum DirectionsName: String, CaseIterable, ExpressibleByArgument { case gaussian, mix }
+    enum CombinationName: String, CaseIterable, ExpressibleByArgument { case max, union }
 
     /// Each loss once, in the order of its first mention.
     var chosen: [LossName] {
@@ -55,8 +55,8 @@ struct LossOptions: ParsableArguments {
         case .sce:
             SCE(
                 bucketCount: sceBuckets, tokensPerBucket: sceTokens, itemsPerBucket: sceItems,
-                directions: sceDirections == .mix ? .mix : .gaussian,
-                combination: sceCombination == .max ? .max : .union, seed: seed, step: UInt64(step))
+                directions: sceDirections == .mix ? .mix : .gaussian, seed: seed, step: UInt64(step),
+                combination: sceCombination == .max ? .max : .union)
         case .rece:
             RECE(
                 bucketCount: receBuckets, chunkCount: receChunks, neighbourChunks: receNeighbours, rounds: receRounds,

@@ -36,6 +36,7 @@ struct Quickstart: ParsableCommand {
                 + "\(grouped(data.itemCount)) items, \(grouped(data.count)) interactions")
         let split = try LeaveOneOut(data)
         let context = try Context(ContextOptions(threads: running.threads, workspaceLimit: running.workspaceLimit?.bytes))
+        context.shouldStop = { Interrupt.isRequested }
         progress.line("Backend \(context.backend.name): \(context.backend.reason)")
 
         let popularity = RankingMetrics(ranks: try context.popularityRanks(of: split.test, in: data))
@@ -45,7 +46,7 @@ struct Quickstart: ParsableCommand {
             items: data.itemCount, batch: min(training.batch, split.training.count), popularity: popularity)
         do {
             for name in losses.chosen { summary.append(try trainer.train(name)) }
-        } catch is Interrupted {
+        } catch where Interrupt.isRequested {
             progress.line("Interrupted.")
             print(summary)
             throw ExitCode(130)

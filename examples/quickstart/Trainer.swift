@@ -72,7 +72,7 @@ struct Trainer {
                 optimizers[1].step(model.input, .rows(ids: gradients.input.ids, gradients.input.rows))
                 optimizers[2].step(model.mix, .all(gradients.mix))
                 optimizers[3].step(model.offset, .all(gradients.offset))
-                try catalog.update()
+                try catalog.update()  // nothing to do on a CPU; a GPU would take the new rows
 
                 step += 1
                 lossSum += result.loss * Double(batch.count)
@@ -107,8 +107,12 @@ struct Trainer {
             epochs: epoch, seconds: (.now - start).inSeconds, peakWorkspace: peakWorkspace, threads: threads)
     }
 
-    private func catalogGradient(_ step: Step) -> TableGradient {
-        if let rows = step.gradients.catalogRows { .rows(ids: rows.ids, rows.rows) } else { .all(step.gradients.catalog!) }
+    private func catalogGradient(_ result: Evaluation) -> TableGradient {
+        if let touched = result.gradients.catalogRows {
+            .rows(ids: touched.ids, touched.rows!)
+        } else {
+            .all(result.gradients.catalog!)
+        }
     }
 
     private func rank(_ examples: [Example], _ model: RecentItemsModel, _ catalog: Catalog) throws -> RankingMetrics {

@@ -119,14 +119,13 @@ struct ForwardPass {
         }
         var weights: Vector<Float>?
         if let values = batch.weights { weights = try stream.bind(values) }
-        var bias: Vector<Float>?
-        if let values = catalog.bias { bias = try stream.bind(values) }
+        let bound = try stream.bind(catalog)
         return Problem(
             shape: shape,
             tokens: TokenSet(
                 hidden: RowSource(try stream.bind(batch.hidden), rows: vectors.rows), targets: vectors.targets,
                 weights: weights),
-            items: ItemSet(matrix: try stream.bind(catalog.items), bias: bias, excluded: vectors.excluded),
+            items: ItemSet(matrix: bound.items, bias: bound.bias, excluded: vectors.excluded),
             itemMap: vectors.itemMap)
     }
 

@@ -36,8 +36,8 @@ public struct GivenCandidates: Loss {
                 throw ShortlistError(
                     .invalidArgument, "\(weights.count) log-weights for \(blocks.items.count) candidate items")
             }
-            for (place, weight) in weights.enumerated() where weight.isNaN || weight == .infinity {
-                throw ShortlistError(.invalidWeight, "log-weight \(weight) at place \(place)")
+            for (place, weight) in weights.enumerated() where !weight.isFinite {
+                throw ShortlistError(.invalidWeight, "log-weight \(weight) at place \(place); log-weights are finite")
             }
         }
         if let flags = blocks.contributesToCatalogGradient, flags.count != blocks.blockCount {

@@ -201,11 +201,12 @@ extension Evaluator {
             exclusions.ids = ids
             exclusions.offsets = try stream.bind(seen.offsets)
         }
-        if let bias = catalog.bias { exclusions.bias = try stream.bind(bias) }
+        let bound = try stream.bind(catalog)
+        exclusions.bias = bound.bias
         return Loaded(
             queries: RowSource(try stream.bind(request.queries)),
             items: ItemSet(
-                matrix: try stream.bind(catalog.items), bias: exclusions.bias, excluded: exclusions.forAll),
+                matrix: bound.items, bias: bound.bias, excluded: exclusions.forAll),
             exclusions: exclusions)
     }
 }

@@ -3,21 +3,24 @@ import Synchronization
 
 /// Control-C asks a program to stop at the next good moment; pressed again it ends it at once.
 public enum Interrupt {
-    private static let isRequested = Atomic(false)
+    private static let flag = Atomic(false)
 
-    /// From here on, SIGINT sets a flag that `check()` looks at.
+    /// Whether Control-C was pressed.
+    public static var isRequested: Bool { flag.load(ordering: .relaxed) }
+
+    /// From here on, SIGINT sets a flag: see `isRequested` and `check()`.
     public static func watch() {
         // A signal handler may do little: this one stores a flag that exists already and restores the default.
-        isRequested.store(false, ordering: .relaxed)
+        flag.store(false, ordering: .relaxed)
         signal(SIGINT) { _ in
-            Interrupt.isRequested.store(true, ordering: .relaxed)
+            Interrupt.flag.store(true, ordering: .relaxed)
             signal(SIGINT, SIG_DFL)
         }
     }
 
     /// - Throws: `Interrupted` once Control-C was pressed.
     public static func check() throws {
-        if isRequested.load(ordering: .relaxed) { throw Interrupted() }
+        if isRequested { throw Interrupted() }
     }
 }
 

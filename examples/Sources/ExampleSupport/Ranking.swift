@@ -14,7 +14,7 @@ extension Context {
             let some = examples[start..<min(examples.count, start + atOnce)]
             ranks += try targetRanks(
                 try hidden(some), targets: some.map { data.target(of: $0) }, in: catalog,
-                excluding: RaggedIndices(some.map { Array(data.history(before: $0)) }))
+                excluding: SeenItems(some.map { Array(data.history(before: $0)) }))
         }
         return ranks
     }
