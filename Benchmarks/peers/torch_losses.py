@@ -109,7 +109,7 @@ def main() -> None:
                 "min_s": seconds[0],
                 "max_s": seconds[-1],
                 "peak_mib": (memory("VmHWM") - before) / 1024,
-                "value": float(value),
+                "value": value.item(),
             }
         )
     )

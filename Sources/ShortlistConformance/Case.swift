@@ -67,11 +67,11 @@ public struct ConformanceCase: Sendable, Equatable, CustomStringConvertible {
 
     struct Field: Sendable {
         let name: String
-        let path: WritableKeyPath<ConformanceCase, Int> & Sendable
+        let path: any WritableKeyPath<ConformanceCase, Int> & Sendable
         /// What shrinking strives for.
         let plain: Int
 
-        init(_ name: String, _ path: WritableKeyPath<ConformanceCase, Int> & Sendable) {
+        init(_ name: String, _ path: any WritableKeyPath<ConformanceCase, Int> & Sendable) {
             self.name = name
             self.path = path
             plain = ConformanceCase()[keyPath: path]

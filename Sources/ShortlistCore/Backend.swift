@@ -27,28 +27,33 @@ public struct StreamOptions: Sendable {
 ///
 /// All requirements may be called from any thread.
 public protocol Backend: Sendable {
-    /// Short and stable: "cpu", "vulkan".
+    /// Short and stable: "cpu", "vulkan". What users ask for it by.
     var name: String { get }
     /// The devices, cheaply: no device is opened. An empty list or scores of 0 come with reasons in `unavailable`.
     func devices() -> [Device]
     /// Why there is no usable device, nil when there is one.
     var unavailableReason: String? { get }
-    /// Opens device `index`. - Throws: `backendUnavailable`, `outOfMemory`, `invalidArgument`.
+    /// Opens device `index`: the slow step. Each call makes a stream of its own, which serves one thread at a time.
+    ///
+    /// - Throws: `backendUnavailable` with the reason, `outOfMemory`, `invalidArgument` for an index or a thread count.
     func makeStream(device index: Int, options: StreamOptions) throws(ShortlistError) -> any Stream
 }
 
 /// A device that a registry chose, and why.
 public struct BackendChoice: Sendable {
+    /// The backend's name.
     public let name: String
     public let device: Device
+    /// Why this one, as a sentence: "highest score (100): …", "asked for by name".
     public let reason: String
     package let backend: any Backend
 }
 
 /// The backends a program can use: an object, not a global, so that tests and hosts make their own.
 ///
-/// Any thread may use a registry; it does not change after it is made.
+/// A value: `register` changes the copy it is called on. Any number of threads may read one.
 public struct BackendRegistry: Sendable {
+    /// In the order in which they were registered.
     public private(set) var backends: [any Backend]
 
     public init(_ backends: [any Backend] = []) { self.backends = backends }
@@ -65,15 +70,19 @@ public struct BackendRegistry: Sendable {
     public struct Listing: Sendable {
         public let name: String
         public let devices: [Device]
+        /// nil where a device can be used.
         public let unavailableReason: String?
+        /// Whether a context can be made on one of its devices.
         public var isAvailable: Bool { unavailableReason == nil && devices.contains { $0.score > 0 } }
     }
 
+    /// Every backend, those that cannot run here too. Opens no device.
     public func list() -> [Listing] {
         backends.map { Listing(name: $0.name, devices: $0.devices(), unavailableReason: $0.unavailableReason) }
     }
 
-    /// The device with the highest score, or the one that was asked for. Asking by name never falls back.
+    /// The device with the highest score (of equals the first), or the one that was asked for. Asking by name never
+    /// falls back to another backend.
     ///
     /// - Throws: `unknownBackend`, `backendUnavailable` (with the backend's reason), `invalidArgument` for an index.
     public func choose(backend name: String? = nil, device index: Int? = nil) throws(ShortlistError) -> BackendChoice {

@@ -4,6 +4,7 @@ public enum Targets: @unchecked Sendable {
     case int32(UnsafeBufferPointer<Int32>)
     case int64(UnsafeBufferPointer<Int64>)
 
+    /// N.
     public var count: Int {
         switch self {
         case .int32(let values): values.count
@@ -11,6 +12,7 @@ public enum Targets: @unchecked Sendable {
         }
     }
 
+    /// The target of token `index`, 64 bits wide.
     @inlinable
     public subscript(index: Int) -> Int64 {
         switch self {
@@ -24,6 +26,7 @@ public enum Targets: @unchecked Sendable {
 public enum Reduction: Int32, Sendable, CaseIterable {
     /// Σ w ℓ / Σ w over the tokens that count, or over the caller's denominator.
     case mean = 0
+    /// Σ w ℓ over the tokens that count.
     case sum = 1
     /// The vector w ℓ; the reduced loss is its sum, and the upstream gradient is one number a token.
     case none = 2
@@ -35,18 +38,21 @@ public struct Batch: @unchecked Sendable {
     // Sendable: read-only borrowed memory, as `MatrixView`.
     /// X: N × d, one row a token.
     public var hidden: MatrixView
-    /// N item ids.
+    /// N item ids in `0 ..< C`, or `ignoreIndex`; anything else is `targetOutOfRange`.
     public var targets: Targets
-    /// N weights ≥ 0, default 1. A weight of exactly 0 makes every contribution of its token exactly 0.
+    /// N finite weights ≥ 0, default 1; anything else is `invalidWeight`. A weight of exactly 0 makes every
+    /// contribution of its token exactly 0.
     public var weights: UnsafeBufferPointer<Float>?
-    /// The target value that marks a token to leave out of everything; nil for none.
+    /// The target value that marks a token to leave out of everything, selection included; nil for none.
     public var ignoreIndex: Int64?
-    /// Items that are never candidates; as a target, an error. Any order, repeats allowed.
+    /// Items that are never candidates, such as a padding row; as a target, `excludedTarget`. Any order, repeats
+    /// allowed.
     public var excludedItems: UnsafeBufferPointer<Int32>
-    /// s of z = s·⟨x, y⟩ + b: 1/temperature, > 0.
+    /// s of z = s·⟨x, y⟩ + b: 1/temperature, finite and > 0, or `invalidWeight`.
     public var scale: Float
     public var reduction: Reduction
-    /// For `.mean`: divide by this instead of Σ w, for gradient accumulation. > 0.
+    /// For `.mean` (an error with the others): divide by this instead of Σ w, for gradient accumulation. Positive and
+    /// finite.
     public var denominator: Double?
 
     public init(
@@ -65,31 +71,36 @@ public struct Batch: @unchecked Sendable {
     }
 }
 
-/// The gradient that comes from above: one number for mean and sum, one a token for none.
+/// The gradient that comes from above: what multiplies the gradients of the loss.
 public enum Upstream: @unchecked Sendable {
     // Sendable: read-only borrowed memory, as `MatrixView`.
+    /// One number; with reduction none it serves every token.
     case one(Float)
+    /// N numbers by row of X, with reduction none alone (`invalidArgument` else).
     case perToken(UnsafeBufferPointer<Float>)
 }
 
-/// Where dY and db go.
+/// Where dY and db go. What lies in excluded items' rows of a stored gradient is zero.
 public enum CatalogGradientOutput {
     case none
     /// Every row of a C × d matrix (and of a C-vector): stored, or added to what is there. Either may be nil.
     case dense(MutableMatrixView?, bias: UnsafeMutableBufferPointer<Float>? = nil, accumulate: Bool = false)
-    /// Ascending distinct item ids and their rows. Room for min(C, candidates + tokens) always suffices; the number
-    /// used comes back in the result.
+    /// Row-sparse, stored: the ascending distinct ids of the items touched, their rows (`ids.count` × d) and their db
+    /// (`ids.count`). Room for min(C, candidates + n) always suffices, for SCE min(C, n_b·b_y + n); too little is
+    /// `roomTooSmall`, which names the need. The number used comes back as `rowsUsed`; what lies beyond stays as it
+    /// was.
     case rows(
         ids: UnsafeMutableBufferPointer<Int32>, rows: MutableMatrixView?, bias: UnsafeMutableBufferPointer<Float>? = nil
     )
 }
 
-/// Which gradients a call computes, and where they go. What is not asked for is not computed.
+/// Which gradients a call computes, and where they go. What is not asked for is not computed. Outputs may not overlap
+/// inputs or each other (`overlappingMemory`).
 public struct GradientOutputs {
     /// dX: N × d, stored; rows of tokens that do not count become zero.
     public var hidden: MutableMatrixView?
     public var catalog: CatalogGradientOutput
-    /// dL/ds.
+    /// dL/ds, one number, stored.
     public var scale: UnsafeMutablePointer<Double>?
 
     public init(
@@ -101,6 +112,7 @@ public struct GradientOutputs {
         self.scale = scale
     }
 
+    /// Whether no gradient is asked for.
     public var isEmpty: Bool {
         if case .none = catalog { return hidden == nil && scale == nil }
         return false
@@ -122,7 +134,8 @@ public struct TokenOutputs {
     }
 }
 
-/// Ragged lists of item ids in borrowed memory: row r is `ids[offsets[r] ..< offsets[r + 1]]`.
+/// Ragged lists of item ids in borrowed memory: row r is `ids[offsets[r] ..< offsets[r + 1]]`. Offsets begin at 0,
+/// never decrease, and end at `ids.count`.
 public struct RaggedIndices: @unchecked Sendable {
     // Sendable: read-only borrowed memory, as `MatrixView`.
     public var offsets: UnsafeBufferPointer<Int>

@@ -5,14 +5,23 @@
 /// `items[itemOffsets[k] ..< itemOffsets[k+1]]` (rows of the catalog). An item that stands twice in a block counts
 /// once (its first log-weight stands); a token may stand once in a block and in many blocks; a token's own target
 /// never counts as a candidate.
+///
+/// Offsets begin at 0, never decrease, and end at the number of tokens (items). What breaks these rules is found when a
+/// call uses the lists: `invalidArgument`, or `indexOutOfRange` for an id.
 public struct CandidateLists: Sendable, Equatable {
+    /// Blocks + 1 places in `tokens`.
     public var tokenOffsets: [Int]
+    /// Rows of X.
     public var tokens: [Int32]
+    /// Blocks + 1 places in `items`.
     public var itemOffsets: [Int]
+    /// Rows of the catalog.
     public var items: [Int32]
-    /// Added to the logit of the candidate, parallel to `items`: −log q of a sampled candidate, log(C/m) of a tail.
+    /// Added to the logit of the candidate, parallel to `items`: −log q of a sampled candidate, log(C/m) of a tail. −∞
+    /// hides the candidate; NaN and +∞ are `invalidWeight`.
     public var logWeights: [Float]?
-    /// Blocks marked `false` act on dX and on the normaliser and contribute nothing of their candidates to dY and db.
+    /// One flag a block: blocks marked `false` act on dX and on the normaliser and contribute nothing of their
+    /// candidates to dY and db.
     public var contributesToCatalogGradient: [Bool]?
 
     public var blockCount: Int { max(tokenOffsets.count - 1, 0) }
@@ -41,7 +50,8 @@ public struct CandidateLists: Sendable, Equatable {
     }
 }
 
-/// The same in borrowed memory; nothing is copied until the call that uses it, which must happen while it is valid.
+/// `CandidateLists` in borrowed memory; nothing is copied until the call that uses it, which must happen while it is
+/// valid.
 public struct CandidateView: @unchecked Sendable {
     // Sendable: read-only; the maker keeps the memory alive and unchanged.
     public var tokenOffsets: UnsafeBufferPointer<Int>
@@ -68,7 +78,7 @@ public struct CandidateView: @unchecked Sendable {
 }
 
 extension CandidateLists {
-    /// Lends the lists as a view for the duration of `body`.
+    /// Lends the lists as a view, which is valid for the duration of `body`.
     public func withView<R>(_ body: (CandidateView) throws(ShortlistError) -> R) throws(ShortlistError) -> R {
         // `withUnsafeBufferPointer` is called for its pointers alone; `body`'s own error type is carried by a Result.
         var outcome = Result<R, ShortlistError>.failure(ShortlistError(.internalError, "candidate lists not lent"))

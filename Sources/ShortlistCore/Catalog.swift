@@ -8,22 +8,30 @@ public protocol ResidentCatalog: AnyObject, Sendable {
 
 /// The items of an output layer: Y (C × d) and an optional bias, as a stream sees them.
 ///
-/// On the CPU a catalog is a view of the caller's memory: a change is seen by the next call. On a GPU it will be a
-/// resident copy that changes with `update`. Code that calls `update` after each change is right on both.
+/// On the CPU a catalog is a view of the caller's memory: a change is seen by the next call, `update` or not, and
+/// `update` costs nothing. On a GPU it will be a resident copy that changes with `update`. Code that calls `update`
+/// after each change is right on both.
+///
+/// Made by a context. Memory that a catalog views must stay where it is while the catalog lives, and unchanged during a
+/// call and while a saved state that was made with it lives.
 public final class Catalog: @unchecked Sendable {
     // Sendable: holds only constants; the numbers behind the views are the caller's to order.
+    /// Y, C × d.
     public let items: MatrixView
-    /// C values; −∞ leaves an item out as if it were excluded.
+    /// C values added to the logits, nil for none; −∞ leaves an item out as if it were excluded.
     public let bias: UnsafeBufferPointer<Float>?
     /// Kept alive with the catalog: the `Matrix` it views, where there is one.
     private let owner: AnyObject?
     /// The copy that a stream keeps on its device; nil where kernels read the caller's memory.
     public let resident: (any ResidentCatalog)?
 
+    /// C.
     public var itemCount: Int { items.rows }
+    /// d.
     public var width: Int { items.columns }
 
-    /// - Throws: `invalidArgument` for an empty catalog, a width of 0, a bias of another length, or C ≥ 2³¹.
+    /// - Throws: `invalidArgument` for an empty catalog, a width of 0, or a bias of another length, `unsupported` for
+    ///   2³¹ − 1 items or more.
     public init(
         items: MatrixView, bias: UnsafeBufferPointer<Float>? = nil, owner: AnyObject? = nil, on stream: any Stream
     ) throws(ShortlistError) {
@@ -46,7 +54,7 @@ public final class Catalog: @unchecked Sendable {
     /// - Throws: `busy` while its context is inside a call, `deviceLost`.
     public func update() throws(ShortlistError) { try resident?.update() }
 
-    /// Says that these rows changed. - Throws: `indexOutOfRange`.
+    /// Says that these rows, and their biases, changed; any order, repeats allowed. - Throws: `indexOutOfRange`.
     public func update(rows: some Sequence<Int32>) throws(ShortlistError) {
         for row in rows where row < 0 || Int(row) >= itemCount {
             throw ShortlistError(.indexOutOfRange, "catalog row \(row) of \(itemCount)")

@@ -20,6 +20,8 @@ extension Stream {
             queries, items, targets: targets, targetScores: targetScores, exclusions: exclusions, counts: counts)
     }
 
+    /// `projectAndSelect` of `logits`, `selectTop` and `unpackTop`, a tile at a time. A backend may call it where its
+    /// own version does not apply.
     public func composedProjectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError) {
         telemetry.composed.insert(KernelSet(.projectAndSelect))
         let queries = request.queries.count
@@ -37,6 +39,7 @@ extension Stream {
         try unpackTop(best, k: request.k, order: request.order, into: top)
     }
 
+    /// `hash` as the top-1 of the directions for each row.
     public func composedHash(
         _ rows: RowSource, directions: DeviceMatrix, into keys: Vector<Int32>
     ) throws(ShortlistError) {
@@ -47,6 +50,7 @@ extension Stream {
             into: TopOutput(ids: keys))
     }
 
+    /// `targetRanks` of `logits` and `countAbove`, a tile at a time.
     public func composedTargetRanks(
         _ queries: RowSource, _ items: ItemSet, targets: Vector<Int32>, targetScores: Vector<Float>,
         exclusions: Exclusions, counts: Vector<Int64>
@@ -95,7 +99,8 @@ extension Stream {
 private let composedRows = 256
 private let composedColumns = 1024
 
-/// Scratch that the composed kernels reserve, for a backend that has none of its own.
+/// Bytes that a composed kernel takes with `reserve` while it runs, 0 for kernels that are not composed: what a backend
+/// that has no kernel of its own must have room for beside the plan's `reservedBytes`.
 public func composedScratch(for kernel: KernelShape) -> Int {
     func tile(_ queries: Int) -> Int { min(queries, composedRows) * composedColumns * 4 + Memory.alignment }
     switch kernel {

@@ -7,6 +7,7 @@ public enum Kernel: Int, Sendable, CaseIterable {
 
     /// The kernels that every backend must have; the rest have default implementations composed of these.
     public static let required: Set<Kernel> = Set(allCases).subtracting(optional)
+    /// The kernels that a backend may leave to their default implementations (`ComposedKernels.swift`).
     public static let optional: Set<Kernel> = [.projectAndSelect, .hash, .targetRanks]
 }
 
@@ -14,18 +15,23 @@ public enum Kernel: Int, Sendable, CaseIterable {
 public struct KernelSet: OptionSet, Sendable, Hashable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// The set of one kernel.
     public init(_ kernel: Kernel) { rawValue = 1 << UInt32(kernel.rawValue) }
 
+    /// The names of its kernels, in the order of `Kernel`.
     public var names: [String] { Kernel.allCases.filter { contains(KernelSet($0)) }.map { "\($0)" } }
 }
 
 /// What a kernel is about to run on, so that a backend can say how much scratch it needs before anything starts.
+/// Kernels without a shape here get no scratch.
 public enum KernelShape: Sendable {
     /// `queries` directions against `items` rows of width `width`, keeping `k`.
     case projectAndSelect(queries: Int, items: Int, width: Int, k: Int)
     case hash(rows: Int, directions: Int, width: Int)
+    /// Keys are in `0 ..< keyBound`.
     case sortByKey(count: Int, keyBound: Int)
     case gram(rows: Int, width: Int)
+    /// `rows` is the largest tile of Ω.
     case addProduct(rows: Int, width: Int)
     case combine(tokens: Int)
     case blockLogSumExp(BlockShape)
@@ -38,13 +44,17 @@ public enum KernelShape: Sendable {
 /// Sizes of a set of candidate blocks.
 public struct BlockShape: Sendable {
     public var blockCount: Int
-    /// Largest block.
+    /// Tokens of the largest block.
     public var maxTokens: Int
+    /// Items of the largest block.
     public var maxItems: Int
     /// Token slots of all blocks together.
     public var slotCount: Int
+    /// n: valid tokens.
     public var tokenCount: Int
+    /// C.
     public var itemCount: Int
+    /// d.
     public var width: Int
     /// One implicit block of all tokens × all items.
     public var isDense: Bool
@@ -72,9 +82,13 @@ public struct BlockShape: Sendable {
 
 /// Which gradients a block-gradient kernel is to make.
 public struct BlockGradientShape: Sendable {
+    /// dX.
     public var hidden: Bool
+    /// dY, dense or row-sparse.
     public var catalog: Bool
+    /// db.
     public var bias: Bool
+    /// dL/ds.
     public var scale: Bool
     /// Each token is in one block of a group at most, so that dX rows can be written without joining.
     public var tokensAreExclusive: Bool
@@ -88,7 +102,7 @@ public struct BlockGradientShape: Sendable {
     }
 }
 
-/// Scratch for one kernel: the least it can work in, and what it will use under the limit that was named.
+/// Scratch for one kernel in bytes: the least it can work in, and what it will use under the limit that was named.
 public struct ScratchNeed: Sendable, Equatable {
     public var least: Int
     public var planned: Int

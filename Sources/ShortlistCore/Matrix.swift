@@ -1,6 +1,7 @@
 /// A borrowed, read-only, row-major f32 matrix: `rows` × `columns`, consecutive rows `rowStride` elements apart.
 ///
-/// The memory is the caller's and must outlive the view.
+/// Element (r, c) is `base[r * rowStride + c]`. The memory is the caller's: it must outlive the view, and nobody may
+/// write to it during a call that reads it. Any number of threads may read through one view.
 public struct MatrixView: @unchecked Sendable {
     // Sendable: the view only reads, and its maker promises that nobody writes meanwhile.
     public let base: UnsafePointer<Float>
@@ -9,7 +10,8 @@ public struct MatrixView: @unchecked Sendable {
     /// Elements from one row's start to the next; at least `columns`.
     public let rowStride: Int
 
-    /// - Throws: `invalidArgument` for a negative size or a stride below `columns`, `overflow` for a size beyond 63 bits.
+    /// - Throws: `invalidArgument` for a negative size or a stride below `columns`, `overflow` for a size beyond 63
+    ///   bits.
     public init(
         _ base: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int? = nil
     ) throws(ShortlistError) {
@@ -21,6 +23,7 @@ public struct MatrixView: @unchecked Sendable {
         self.rowStride = stride
     }
 
+    /// The first element of row `index`, which is not checked.
     @inlinable
     public func row(_ index: Int) -> UnsafePointer<Float> { base + index * rowStride }
 
@@ -28,14 +31,21 @@ public struct MatrixView: @unchecked Sendable {
     public var byteExtent: Int { MemoryLayout<Float>.stride * elementExtent(rows, columns, rowStride) }
 }
 
-/// A borrowed, writable, row-major f32 matrix.
+/// A borrowed, writable, row-major f32 matrix: where a call puts a result. Elements between `columns` and `rowStride`
+/// are left as they are.
+///
+/// The memory is the caller's: it must outlive the view, may not overlap an input or another output, and is nobody
+/// else's during a call.
 public struct MutableMatrixView: @unchecked Sendable {
     // Sendable: the maker hands over the only access for the duration of a call.
     public let base: UnsafeMutablePointer<Float>
     public let rows: Int
     public let columns: Int
+    /// Elements from one row's start to the next; at least `columns`.
     public let rowStride: Int
 
+    /// - Throws: `invalidArgument` for a negative size or a stride below `columns`, `overflow` for a size beyond 63
+    ///   bits.
     public init(
         _ base: UnsafeMutablePointer<Float>, rows: Int, columns: Int, rowStride: Int? = nil
     ) throws(ShortlistError) {
@@ -47,9 +57,11 @@ public struct MutableMatrixView: @unchecked Sendable {
         self.rowStride = stride
     }
 
+    /// The first element of row `index`, which is not checked.
     @inlinable
     public func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * rowStride }
 
+    /// Bytes from the first element to past the last, for overlap checks.
     public var byteExtent: Int { MemoryLayout<Float>.stride * elementExtent(rows, columns, rowStride) }
 }
 
@@ -67,7 +79,10 @@ private func elementExtent(_ rows: Int, _ columns: Int, _ rowStride: Int) -> Int
     rows == 0 ? 0 : (rows - 1) * rowStride + columns
 }
 
-/// An owned row-major f32 matrix, zero when made, with 64-byte aligned memory.
+/// An owned row-major f32 matrix without gaps between rows, zero when made, with 64-byte aligned memory.
+///
+/// Its buffers and views are valid while the matrix lives: do not take them from a temporary, as in
+/// `try makeMatrix().elements`. Several threads may read one matrix; who writes sees to it that nobody else uses it.
 public final class Matrix: @unchecked Sendable {
     // Sendable: a plain block of numbers; as with any array shared between threads, its user orders reads and writes.
     public let rows: Int
@@ -84,6 +99,8 @@ public final class Matrix: @unchecked Sendable {
     }
 
     /// A matrix of `values`, row after row.
+    ///
+    /// - Throws: also `invalidArgument` when there are not rows × columns values.
     public convenience init(rows: Int, columns: Int, _ values: [Float]) throws(ShortlistError) {
         try self.init(rows: rows, columns: columns)
         guard values.count == rows * columns else {
@@ -94,15 +111,17 @@ public final class Matrix: @unchecked Sendable {
 
     private var base: UnsafeMutablePointer<Float> { memory.base.assumingMemoryBound(to: Float.self) }
 
-    /// All elements, row after row.
+    /// All elements, row after row; valid while the matrix lives.
     public var elements: UnsafeMutableBufferPointer<Float> { .init(start: base, count: rows * columns) }
 
-    /// Row `index` as a buffer of `columns` elements.
+    /// Row `index` as a buffer of `columns` elements; valid while the matrix lives. An index outside the matrix stops
+    /// the program.
     public func row(_ index: Int) -> UnsafeMutableBufferPointer<Float> {
         precondition(index >= 0 && index < rows, "row \(index) of a matrix of \(rows) rows")
         return .init(start: base + index * columns, count: columns)
     }
 
+    /// One element. A row outside the matrix stops the program; a column is checked in debug builds alone.
     public subscript(row: Int, column: Int) -> Float {
         get { self.row(row)[column] }
         set { self.row(row)[column] = newValue }
@@ -136,6 +155,7 @@ extension MutableMatrixView {
         self.rowStride = rowStride
     }
 
+    /// The same elements, to read.
     public var readOnly: MatrixView {
         MatrixView(unchecked: base, rows: rows, columns: columns, rowStride: rowStride)
     }

@@ -14,7 +14,7 @@ public enum Philox {
         case mixing = 1
     }
 
-    /// Steps use 56 bits of the counter.
+    /// Steps use 56 bits of the counter: they are below this.
     public static let stepLimit: UInt64 = 1 << 56
 
     /// One block: ten rounds over a 128-bit counter with a 64-bit key.
@@ -35,7 +35,8 @@ public enum Philox {
     /// Standard normal draws: entry (r, c) of `out` is entry (`firstRow` + r, c) of the infinite matrix that
     /// (`seed`, `step`, `stream`) name. Box–Muller in Double from (word + ½)·2⁻³², rounded to f32.
     ///
-    /// Cost: about 25 ns an entry. Any number of threads may draw at once.
+    /// `step` is below `stepLimit`, `stream` below 256 and a row below 2³²; higher bits are ignored. Any number of
+    /// threads may draw at once.
     public static func fillNormal(
         _ out: MutableMatrixView, seed: UInt64, step: UInt64, stream: UInt32, firstRow: Int = 0
     ) {

@@ -8,15 +8,22 @@ public struct Report: Sendable, Equatable {
     public var tokensNonFinite = 0
     /// Distinct items that were candidates or targets.
     public var distinctItemsTouched = 0
-    /// Logits computed for candidates, before the once-only rule and own targets are taken out.
+    /// Logits computed for candidates by the forward pass: Σ tokens × items over the blocks, before the once-only rule
+    /// and own targets are taken out.
     public var candidateLogits = 0
 
-    /// n_b after capping; 0 where the loss has none. The same for the five that follow.
+    /// n_b after defaults and capping, or the number of given blocks; 0 where the loss has none, like the five that
+    /// follow.
     public var bucketCount = 0
+    /// SCE: b_x. Given candidates: the tokens of the largest block.
     public var tokensPerBucket = 0
+    /// SCE: b_y. Given candidates: the items of the largest block.
     public var itemsPerBucket = 0
+    /// RECE: n_c.
     public var chunkCount = 0
+    /// RECE: n_ec, as it was asked for.
     public var neighbourChunks = 0
+    /// RECE: r.
     public var rounds = 0
     /// k of a top-k call after capping.
     public var topK = 0

@@ -8,7 +8,8 @@ public struct ShortlistError: Error, Sendable, Equatable, CustomStringConvertibl
         case targetOutOfRange = -2
         /// A target that the caller excluded (or whose bias is −∞).
         case excludedTarget = -3
-        /// A negative or NaN weight, scale or denominator.
+        /// A weight that is negative or not finite, a scale or denominator that is not positive and finite, a
+        /// log-weight that is NaN or +∞.
         case invalidWeight = -4
         /// Outputs that overlap inputs or each other.
         case overlappingMemory = -5
@@ -18,7 +19,8 @@ public struct ShortlistError: Error, Sendable, Equatable, CustomStringConvertibl
         case outOfMemory = -7
         /// A row-sparse output with too little room; `bytesNeeded` has the rows it needs.
         case roomTooSmall = -8
-        /// Something this version or backend does not do.
+        /// Something this version or backend does not do: 2³¹ − 1 or more tokens, items or queries in a call, or the
+        /// export of a selection that exact cross-entropy does not have.
         case unsupported = -9
         /// The backend exists and cannot run here.
         case backendUnavailable = -10
@@ -30,9 +32,10 @@ public struct ShortlistError: Error, Sendable, Equatable, CustomStringConvertibl
         case invalidHandle = -13
         /// The handle was made before a `fork` and is used in the child.
         case forked = -14
-        /// The caller's stop callback ended the call; outputs hold partial results.
+        /// The caller's stop callback ended the call; outputs may hold part of a result.
         case cancelled = -15
-        /// A computation that cannot be completed in floating point.
+        /// A computation that cannot be completed in floating point: SCE's Mix with hidden states that have no Cholesky
+        /// factor.
         case numericalFailure = -16
         /// A candidate, excluded, seen or updated index outside its range.
         case indexOutOfRange = -17
@@ -45,8 +48,10 @@ public struct ShortlistError: Error, Sendable, Equatable, CustomStringConvertibl
     }
 
     public let code: Code
+    /// For people: it may change between versions.
     public let message: String
-    /// For `workspaceLimit` the least number of bytes that works, for `roomTooSmall` the rows needed.
+    /// For `workspaceLimit` the least number of bytes that works, for `roomTooSmall` the rows (or places) needed, else
+    /// nil.
     public let bytesNeeded: Int?
 
     public init(_ code: Code, _ message: String, bytesNeeded: Int? = nil) {

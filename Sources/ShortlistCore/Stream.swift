@@ -8,7 +8,8 @@ public protocol Workspace: AnyObject, Sendable {
 public struct WorkspacePlan {
     /// Bytes of the vectors that the call reserves, each rounded up to `Memory.alignment`.
     public private(set) var reservedBytes = 0
-    /// Bytes of vectors that are reserved and released within one step, beside the kernels' scratch.
+    /// The kernels that the call will run, as far as they need scratch. They run one after the other, so that the call
+    /// needs the largest of their scratches beside `reservedBytes`.
     public var kernels: [KernelShape] = []
     /// The caller's limit in bytes, `Int.max` for none.
     public var limit: Int
@@ -34,6 +35,8 @@ public struct WorkspacePlan {
 /// Hands out vectors: a plan, which only counts them, or a stream, which makes them. Code that describes its memory
 /// once, against this, cannot plan one thing and reserve another.
 public protocol VectorSource {
+    /// A vector of `count` elements, whose contents are undefined. - Throws: `overflow`, `internalError` when a stream
+    /// is asked for more than was planned.
     mutating func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E>
 }
 
@@ -64,19 +67,28 @@ public protocol Stream: AnyObject {
 
     // MARK: Memory
 
-    /// Scratch of one kernel under `limit` bytes. The tile grid that follows from it depends on shape and limit only,
-    /// never on the number of threads.
+    /// Scratch of one kernel under `limit` bytes, which is the call's limit less the plan's `reservedBytes`. The tile
+    /// grid that follows from it depends on shape and limit only, never on the number of threads. `least` depends on
+    /// the shape alone: the smallest tiling, for one worker.
     func scratch(for kernel: KernelShape, limit: Int) -> ScratchNeed
-    /// Makes room for a plan, or throws `workspaceLimit` / `outOfMemory` before anything is touched.
+    /// Makes room for a plan: `reservedBytes` and the largest scratch of its kernels. Resets the telemetry and sets its
+    /// `planned` and `least`. Until `finish`, this workspace is the one that kernels run in.
+    ///
+    /// - Throws: before anything is touched: `workspaceLimit` with the least that works, `outOfMemory`, `forked`.
     func begin(_ plan: WorkspacePlan) throws(ShortlistError) -> any Workspace
-    /// Goes on with a workspace that an earlier call kept, with `plan.kernels` as its scratch and new vectors.
+    /// Goes on with a workspace that an earlier call kept: its vectors are there, `plan` makes room for scratch and for
+    /// new vectors, which are gone after `finish`. Throws what `begin` throws, and `invalidHandle` for a foreign
+    /// workspace.
     func resume(_ workspace: any Workspace, plan: WorkspacePlan) throws(ShortlistError)
-    /// Waits for everything and puts results where `bindOutput` said. The workspace stays with its holder.
+    /// Ends the call, a failed one too: waits for everything and puts results where `bindOutput` said. Scratch goes
+    /// back to the stream; the workspace's vectors stay with its holder.
     func finish() throws(ShortlistError)
     /// The holder needs the workspace no more. Any thread, also while another is inside a call.
     func recycle(_ workspace: any Workspace)
 
+    /// A vector of the workspace, its contents undefined. - Throws: `internalError` when it was not planned.
     func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E>
+    /// The caller's memory as an input of this call: on the CPU a name for it, on a device a copy.
     func bind(_ view: MatrixView) throws(ShortlistError) -> DeviceMatrix
     func bind<E: BitwiseCopyable>(_ values: UnsafeBufferPointer<E>) throws(ShortlistError) -> Vector<E>
     /// A catalog's items and bias, from its resident copy where the stream keeps one.
@@ -85,6 +97,7 @@ public protocol Stream: AnyObject {
     func makeResident(
         _ items: MatrixView, bias: UnsafeBufferPointer<Float>?
     ) throws(ShortlistError) -> (any ResidentCatalog)?
+    /// The caller's memory as an output: kernels see what it holds, and what they leave is there after `finish`.
     func bindOutput(_ view: MutableMatrixView) throws(ShortlistError) -> DeviceMatrix
     func bindOutput<E: BitwiseCopyable>(
         _ values: UnsafeMutableBufferPointer<E>
@@ -106,22 +119,26 @@ public protocol Stream: AnyObject {
     func addProduct(
         transposed left: DeviceMatrix, _ rows: RowSource, into result: DeviceMatrix
     ) throws(ShortlistError)
-    /// scores[q, j] = ⟨query q, row first + j⟩ for the rows `range` of `items`.
+    /// scores[q, j] = ⟨query q, row range.lowerBound + j of items⟩; `scores` has as many rows as queries and as many
+    /// columns as `range`. No bias, no scale.
     func logits(
         _ queries: RowSource, _ items: RowSource, range: Range<Int>, into scores: DeviceMatrix
     ) throws(ShortlistError)
-    /// Merges a tile of scores, whose first column is row `first`, into the best `k` so far of each query: `best`
-    /// holds q × k keys in any order, 0 for an empty place (`TopKey`).
+    /// Merges a tile of scores, whose first column is row `first`, into the best `k` so far of each query: `best` holds
+    /// q × k keys in any order, 0 for an empty place (`TopKey`). The bias of `exclusions` is added first; excluded
+    /// columns never enter.
     func selectTop(
         _ scores: DeviceMatrix, first: Int, exclusions: Exclusions, k: Int, best: Vector<UInt64>
     ) throws(ShortlistError)
     /// Keys to ids and scores in the order asked for.
     func unpackTop(_ best: Vector<UInt64>, k: Int, order: TopOrder, into top: TopOutput) throws(ShortlistError)
-    /// The k rows of largest ⟨query, row⟩ of each query, nothing of size queries × rows stored.
+    /// The k rows of largest ⟨query, row⟩ + bias of each query, nothing of size queries × rows stored. Ties go to the
+    /// lower id. Where `request.rows` lists rows, ids are places in that list.
     func projectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError)
-    /// keys[i] = argmax over directions of ⟨direction, row i⟩, ties to the lower direction.
+    /// keys[i] = argmax over directions of ⟨direction, row i⟩, ties to the lower direction, NaN below everything.
     func hash(_ rows: RowSource, directions: DeviceMatrix, into keys: Vector<Int32>) throws(ShortlistError)
-    /// Places in stable ascending order of key, for the places whose id is not in `excluded` (ascending).
+    /// order = the ids 0, 1, … without those in `excluded` (ascending), in stable ascending order of keys[id]; it has
+    /// as many places as ids are left. Keys are in `0 ..< keyBound`.
     func sortByKey(
         _ keys: Vector<Int32>, keyBound: Int, excluding excluded: Vector<Int32>?, into order: Vector<Int32>
     ) throws(ShortlistError)
@@ -133,7 +150,8 @@ public protocol Stream: AnyObject {
     func linkItems(
         _ ids: Vector<Int32>, map: ItemMap, last: Vector<Int32>, previous: Vector<Int32>
     ) throws(ShortlistError)
-    /// Marks the blocks' items and the tokens' targets; returns how many distinct items there are.
+    /// Marks the blocks' items and the tokens' targets, and counts the bits before each word; returns how many distinct
+    /// items there are. For a dense block and for rounds: every item that is not excluded.
     func touchedItems(
         _ blocks: CandidateBlocks, _ tokens: TokenSet, items: ItemSet, into map: ItemMap
     ) throws(ShortlistError) -> Int
@@ -142,7 +160,7 @@ public protocol Stream: AnyObject {
 
     // MARK: Score
 
-    /// s·⟨x_i, y_t⟩ + b_t.
+    /// result[i] = s·⟨x_i, y_t⟩ + b_t for each valid token.
     func targetLogits(
         _ tokens: TokenSet, _ items: ItemSet, scale: Float, into result: Vector<Float>
     ) throws(ShortlistError)
@@ -165,15 +183,17 @@ public protocol Stream: AnyObject {
 
     // MARK: Gradient
 
+    /// Every element of the matrix; what lies between its rows is left alone.
     func fill(_ matrix: DeviceMatrix, with value: Float) throws(ShortlistError)
     func fill(_ vector: Vector<Float>, with value: Float) throws(ShortlistError)
     func fill(_ vector: Vector<Double>, with value: Double) throws(ShortlistError)
-    /// The candidates' part: dX += s·g Σ p y, dY += s·g·p x, db += g·p, ds += g Σ p ⟨x, y⟩.
+    /// The candidates' part: dX += s·g Σ p y, dY += s·g·p x, db += g·p, ds += g Σ p ⟨x, y⟩, with p = e^(z − lse). With
+    /// `max` only through each token's winning slot. Blocks that are switched off for dY add nothing to dY and db.
     func blockGradient(
         _ blocks: CandidateBlocks, _ tokens: TokenSet, _ items: ItemSet, scale: Float, state: TokenState,
         coefficients: Vector<Float>, into targets: GradientTargets
     ) throws(ShortlistError)
-    /// The target's part: the same with (p_t − 1).
+    /// The target's part: the same with p_t − 1 = e^(−ℓ) − 1.
     func targetGradient(
         _ tokens: TokenSet, _ items: ItemSet, scale: Float, state: TokenState, coefficients: Vector<Float>,
         into targets: GradientTargets
@@ -181,12 +201,14 @@ public protocol Stream: AnyObject {
 
     // MARK: Rank
 
-    /// counts[q] += columns of the tile that stand above target q: a greater score, or an equal one and a lower id.
+    /// counts[q] += columns of the tile that stand above target q: a greater score, or an equal one and a lower id. The
+    /// bias of `exclusions` is added to the tile first; excluded columns and the target's own do not count.
     func countAbove(
         _ scores: DeviceMatrix, first: Int, targets: Vector<Int32>, targetScores: Vector<Float>,
         exclusions: Exclusions, counts: Vector<Int64>
     ) throws(ShortlistError)
-    /// counts[q] = items that stand above target q in the whole catalog.
+    /// counts[q] = items that stand above target q in the whole catalog (rank − 1). `targetScores` are from
+    /// `targetLogits` with scale 1.
     func targetRanks(
         _ queries: RowSource, _ items: ItemSet, targets: Vector<Int32>, targetScores: Vector<Float>,
         exclusions: Exclusions, counts: Vector<Int64>
@@ -207,7 +229,9 @@ extension Stream {
 
 /// Items left out of a ranking: for all queries, and for each (ascending within a query).
 public struct Exclusions: Sendable {
+    /// Ascending.
     public var forAll: Vector<Int32>?
+    /// Queries + 1 places in `ids`.
     public var offsets: Vector<Int>?
     public var ids: Vector<Int32>?
     /// Added to scores before ranking.
@@ -268,7 +292,9 @@ public struct TopRequest: Sendable {
 /// How coefficients follow from the totals.
 public struct ReducedUpstream: Sendable {
     public var reduction: Reduction
+    /// For mean: instead of Σ w.
     public var denominator: Double?
+    /// The upstream gradient of every token, where `perToken` is nil.
     public var one: Float
     /// By row of X.
     public var perToken: Vector<Float>?
@@ -284,14 +310,17 @@ public struct ReducedUpstream: Sendable {
 ///
 /// NaN lies below everything and −0 equals +0 (losses.md, Numbers). 0 is an empty place: no id has all bits set.
 public enum TopKey {
+    /// The key of an id with its score.
     @inlinable
     public static func make(score: Float, id: Int32) -> UInt64 {
         UInt64(ordered(score)) << 32 | UInt64(~UInt32(bitPattern: id))
     }
 
+    /// The id in a key.
     @inlinable
     public static func id(_ key: UInt64) -> Int32 { Int32(bitPattern: ~UInt32(truncatingIfNeeded: key)) }
 
+    /// The score in a key; a NaN comes back as a NaN, −0 as +0.
     @inlinable
     public static func score(_ key: UInt64) -> Float {
         let ordered = UInt32(truncatingIfNeeded: key >> 32)
@@ -299,6 +328,7 @@ public enum TopKey {
         return Float(bitPattern: ordered & 0x8000_0000 != 0 ? ordered & 0x7FFF_FFFF : ~ordered)
     }
 
+    /// A score as an unsigned number in the same order: 0 for NaN, which is below −∞.
     @inlinable
     public static func ordered(_ score: Float) -> UInt32 {
         if score.isNaN { return 0 }
@@ -309,18 +339,23 @@ public enum TopKey {
 
 /// What a stream notes about the current call.
 public final class Telemetry {
+    /// Kernels that ran as the backend's own.
     public var native: KernelSet = []
+    /// Kernels that ran as their default implementations; these note themselves.
     public var composed: KernelSet = []
     public var bytesUploaded = 0
     public var bytesDownloaded = 0
-    /// Bytes the plan reserved, and the least limit under which it would have worked.
+    /// Bytes of the plan, vectors and scratch, and the least limit under which the call would have worked.
     public var planned = 0
     public var least = 0
+    /// Threads that took part in a kernel, at most.
     public var threadsUsed = 1
+    /// Whether the workspace limit kept threads out of a kernel.
     public var threadsReduced = false
 
     public init() {}
 
+    /// Back to the beginning; a stream calls it when a call begins.
     public func reset() {
         native = []
         composed = []

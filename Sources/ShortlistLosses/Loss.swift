@@ -2,13 +2,18 @@
 
 /// A loss is a selection and a combination: it chooses candidate blocks and says how blocks that share a token are
 /// joined. Scoring, reduction and gradients are written once, in `Evaluation/`. To add a loss, write this and no more.
+///
+/// A loss is a value that any thread may use. The requirements are called in the order in which they stand,
+/// `parameters` twice: for the plan and for the run, with the same result but for an empty batch, which is planned as
+/// one token and not run.
 public protocol Loss: Sendable {
     /// The parameters after capping, with defaults filled in.
     associatedtype Parameters: Sendable
     /// The vectors that the selection keeps.
     associatedtype Vectors
 
-    /// Fills defaults, caps what the sizes do not allow, and notes the values in the report.
+    /// Fills defaults, caps what the sizes do not allow, and notes the values in the report. All that can be refused is
+    /// refused here, before memory is taken.
     func parameters(for shape: ProblemShape, report: inout Report) throws(ShortlistError) -> Parameters
     /// Sizes of the blocks that `select` will make.
     func blockShape(_ parameters: Parameters, _ shape: ProblemShape) throws(ShortlistError) -> BlockShape
@@ -16,9 +21,10 @@ public protocol Loss: Sendable {
     func reserve(
         _ parameters: Parameters, _ shape: ProblemShape, from source: inout some VectorSource
     ) throws(ShortlistError) -> Vectors
-    /// The kernels that `select` runs.
+    /// The kernels that `select` runs, as far as they need scratch.
     func kernels(_ parameters: Parameters, _ shape: ProblemShape) -> [KernelShape]
-    /// Chooses the blocks.
+    /// Chooses the blocks: excluded items are in none. Runs kernels on the stream; `problem.itemMap` is its to
+    /// overwrite.
     func select(
         _ parameters: Parameters, _ problem: Problem, _ vectors: Vectors, on stream: any Stream, report: inout Report
     ) throws(ShortlistError) -> CandidateBlocks
@@ -51,6 +57,7 @@ public struct ProblemShape: Sendable {
 /// One call's tokens and items in a stream's memory.
 public struct Problem {
     public var shape: ProblemShape
+    /// The valid tokens.
     public var tokens: TokenSet
     public var items: ItemSet
     /// Marks the distinct items of blocks and targets.

@@ -2,7 +2,8 @@ import ShortlistCore
 
 /// What bounds a call.
 public struct CallLimits: Sendable {
-    /// Bytes of workspace, nil for no limit.
+    /// Bytes of workspace that one call may plan, nil for no limit. What a saved state holds is not counted again when
+    /// a `backward` uses it.
     public var workspace: Int?
     /// Polled between tiles by the calling thread; true ends the call with `cancelled`.
     public var shouldStop: (@Sendable () -> Bool)?
@@ -17,7 +18,7 @@ public struct CallLimits: Sendable {
 public struct CallResult: Sendable {
     /// The reduced loss; for reduction none, the sum of the vector.
     public var loss: Double
-    /// Rows used of a row-sparse catalog gradient.
+    /// Rows used of a row-sparse catalog gradient, nil where none was asked for.
     public var rowsUsed: Int?
     public var report: Report
 }
@@ -140,7 +141,7 @@ public final class Evaluator {
         default: break
         }
         try checkOverlap(
-            outputs: outputs.regions() + tokenOutputs.regions(), inputs: batch.regions(catalog))
+            outputs: outputs.regions() + tokenOutputs.regions(), inputs: batch.regions(catalog) + upstream.regions())
     }
 }
 

@@ -31,8 +31,8 @@ struct CallVectors {
 
 /// Select, score and combine, for one loss on one batch.
 ///
-/// Workspace: the selection's vectors, 4(N' + C/21) bytes of ids and maps, 4 bytes a token slot, 20 bytes a token, and
-/// the largest of the kernels' scratches.
+/// Workspace: the selection's vectors, 20 bytes a valid token (24 where some are ignored, 4 more with gradients), 4 a
+/// token slot, 3C/16 of item map, 4 an excluded item, and the largest of the kernels' scratches.
 struct ForwardPass {
     let batch: Batch
     let catalog: Catalog

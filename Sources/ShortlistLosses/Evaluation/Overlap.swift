@@ -50,7 +50,16 @@ extension Batch {
         }
         if let weights { regions.append(Region("the weights", weights.baseAddress, byteCount: 4 * weights.count)) }
         if let bias = catalog.bias { regions.append(Region("the bias", bias.baseAddress, byteCount: 4 * bias.count)) }
+        regions.append(
+            Region("the excluded items", excludedItems.baseAddress, byteCount: 4 * excludedItems.count))
         return regions
+    }
+}
+
+extension Upstream {
+    func regions() -> [Region] {
+        guard case .perToken(let values) = self else { return [] }
+        return [Region("the upstream gradients", values.baseAddress, byteCount: 4 * values.count)]
     }
 }
 

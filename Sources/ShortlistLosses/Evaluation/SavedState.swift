@@ -1,10 +1,12 @@
 import ShortlistCore
 
-/// What a forward call leaves for backward: selection, log-sum-exps, winners, which tokens counted. It holds workspace
-/// until it goes away. One thread at a time, the same that uses its evaluator.
+/// What a forward call leaves for backward: selection, log-sum-exps, winners, which tokens counted. It holds the call's
+/// vectors (not the scratch) until it goes away. One thread at a time, the same that uses its evaluator; the last
+/// reference may go away on any thread.
 public final class SavedState {
     let forward: ForwardPass
     let stream: any Stream
+    /// The loss and the report of the forward call.
     public let result: CallResult
 
     init(_ forward: ForwardPass, _ result: CallResult, _ stream: any Stream) {
@@ -18,7 +20,9 @@ public final class SavedState {
     /// How large the selection is.
     public struct SelectionSize: Sendable, Equatable {
         public var blocks: Int
+        /// Tokens of all blocks together.
         public var tokens: Int
+        /// Items of all blocks together.
         public var items: Int
     }
 
@@ -36,7 +40,8 @@ public final class SavedState {
     /// Writes the selection as candidate lists: tokens as rows of X, items ascending in SCE's and given blocks and in
     /// hash order in RECE's. Given back with the same combination, it makes the same loss.
     ///
-    /// - Throws: `roomTooSmall` unless the buffers have the sizes of `selectionSize` (offsets one more).
+    /// - Throws: `roomTooSmall` when a buffer is below the sizes of `selectionSize` (offsets: blocks + 1),
+    ///   `unsupported` for exact cross-entropy.
     public func copySelection(
         tokenOffsets: UnsafeMutableBufferPointer<Int>, tokens: UnsafeMutableBufferPointer<Int32>,
         itemOffsets: UnsafeMutableBufferPointer<Int>, items: UnsafeMutableBufferPointer<Int32>

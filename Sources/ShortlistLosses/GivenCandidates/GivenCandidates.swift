@@ -5,6 +5,13 @@ import ShortlistCore
 ///
 /// Tokens that are ignored, and items that are excluded, are taken out of the blocks; an item that stands twice in a
 /// block counts once. Tokens in no block do not count.
+///
+/// With T token slots and I item places of all blocks together: 2·Σ (tokens × items)·d flops to score; 6·Σ (winning
+/// tokens × items)·d for gradients under `max`, three times the scoring under `union`. Memory beside tiles: 12·T + 4·I
+/// (`union`: 16·T + 16·I, and 4·I for log-weights), 4·N + 32·n and 3C/16 bytes.
+///
+/// Lists that break the rules of `CandidateLists`, a token that stands twice in a block among them, are
+/// `invalidArgument`; ids outside X or the catalog `indexOutOfRange`; log-weights of NaN or +∞ `invalidWeight`.
 public struct GivenCandidates: Loss {
     /// Must stay valid during the call (for `forward`: during that call alone; the state keeps a copy).
     public var blocks: CandidateView

@@ -5,21 +5,26 @@ import ShortlistCore
 /// once for a token, however many rounds bring it.
 ///
 /// Cost: r rounds of 2·n_b·(n + C)·d flops to hash and about 2·n·(1 + 2n_ec)·(C/n_c)·d to score, thrice that for
-/// gradients. Memory: r·(2n + 2C) integers beside tiles; no list of candidates is sorted or stored.
+/// gradients. Memory beside tiles: r·(3n + 2C) + max(n, C) numbers of 4 bytes, 4·n_b·d bytes of directions, 28 bytes a
+/// token and 3C/16 bytes; no list of candidates is sorted or stored.
+///
+/// Every valid token counts. Sizes that make no sense, a step from 2⁵⁶ on and directions of another shape are
+/// `invalidArgument`, r·n or r·C from 2³¹ on `overflow`.
 public struct RECE: Loss {
     /// n_b hash values; nil: ⌊√(4·(1 + 2n_ec)·min(n, C))⌋, or the rows of given directions divided by the rounds.
     public var bucketCount: Int?
     /// n_c; nil: n_b. Capped at min(n, selectable items).
     public var chunkCount: Int?
-    /// n_ec: chunks seen on each side.
+    /// n_ec ≥ 0: chunks seen on each side.
     public var neighbourChunks: Int
-    /// r.
+    /// r ≥ 1.
     public var rounds: Int
     public var directions: Directions
-    /// Both choose the random directions; step < 2⁵⁶.
+    /// Both choose the random directions: the same pair repeats exactly, the next step differs. step < 2⁵⁶.
     public var seed: UInt64
     public var step: UInt64
 
+    /// Where the hash directions come from.
     public enum Directions: Sendable {
         /// Entries N(0, 1).
         case gaussian
@@ -40,12 +45,17 @@ public struct RECE: Loss {
         self.step = step
     }
 
+    /// Always a union: each distinct item once.
     public var combination: Combination { .union }
 
     public struct Parameters: Sendable {
+        /// n_b.
         public var buckets: Int
+        /// n_c.
         public var chunks: Int
+        /// n_ec, at most n_c: more see nothing new.
         public var neighbours: Int
+        /// r.
         public var rounds: Int
     }
 

@@ -2,11 +2,11 @@ import ShortlistCore
 
 /// Queries against a catalog, streaming: nothing of size queries × items is stored.
 public struct RetrievalRequest {
-    /// Q × d.
+    /// Q × d. The score of item j is ⟨query, y_j⟩ + b_j: a model with a scale multiplies its queries by it.
     public var queries: MatrixView
     /// Items left out for every query; any order, repeats allowed.
     public var excludedItems: UnsafeBufferPointer<Int32>
-    /// Items left out for each query (what the user has seen); any order. Q + 1 offsets.
+    /// Items left out for each query (what the user has seen); any order, repeats allowed. Q + 1 offsets.
     public var seen: RaggedIndices?
 
     public init(
@@ -23,7 +23,11 @@ extension Evaluator {
     /// The k items of largest score of each query, largest first, ties to the lower id. `ids` (and `scores`) have
     /// Q × k places; a place that no item fills is −1 with a score of −∞.
     ///
-    /// Cost: 2·Q·C·d flops. k above the number of selectable items is capped and reported.
+    /// Cost: 2·Q·C·d flops. Memory: tiles, with about 8·(2k + 128) bytes of keys for each query of a tile and each
+    /// thread. k above the number of selectable items is capped and reported. NaN scores stand below all others.
+    ///
+    /// - Throws: `invalidArgument` for shapes and for k < 1, `indexOutOfRange` for an excluded or seen item,
+    ///   `overlappingMemory`, `workspaceLimit`, `outOfMemory`, `unsupported`, `forked`, `cancelled`.
     public func topK(
         _ request: RetrievalRequest, _ catalog: Catalog, k: Int, ids: UnsafeMutableBufferPointer<Int32>,
         scores: UnsafeMutableBufferPointer<Float>? = nil, limits: CallLimits = .init()
@@ -87,9 +91,12 @@ extension Evaluator {
 
     /// The rank of each query's target among all items, from 1: 1 + items with a greater score + items with an equal
     /// score and a lower id (the order of `topK`). Excluded and seen items do not count, the target itself always
-    /// stands. Equal rows may differ by a rounding error, because products are blocked.
+    /// stands, seen or not. Equal rows may differ by a rounding error, because products are blocked. A target whose
+    /// score is NaN ranks behind every number.
     ///
-    /// Cost: 2·Q·C·d flops, 4 bytes of scores a tile place; HR, NDCG and MRR follow from ranks alone.
+    /// Cost: 2·Q·C·d flops. HR, NDCG and MRR follow from ranks alone; no matrix of scores and no list is stored.
+    ///
+    /// - Throws: `targetOutOfRange`, `excludedTarget`, and what `topK` throws.
     public func targetRanks(
         _ request: RetrievalRequest, _ catalog: Catalog, targets: Targets, ranks: UnsafeMutableBufferPointer<Int64>,
         limits: CallLimits = .init()

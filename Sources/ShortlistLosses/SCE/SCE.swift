@@ -4,25 +4,33 @@ import ShortlistCore
 /// way most, and cross-entropy is taken inside buckets.
 ///
 /// Cost with d-wide vectors: 2·n_b·(n + C)·d flops to select, 2·n_b·b_x·b_y·d to score, 6·n·b_y·d for gradients
-/// (`max`; three times the scoring for `union`). Nothing of size n_b × C or n_b × n is stored.
+/// (`max`; three times the scoring for `union`). Mix adds n·d² + n_b·d² flops, or 2·n·n_b·d where d > n_b. Nothing of
+/// size n_b × C or n_b × n is stored: 12 bytes a token slot (n_b·b_x of them), 4 an item place (n_b·b_y), 4·n_b·d of
+/// directions, 28 bytes a token and 3C/16 bytes, beside tiles; `union` takes 4 more a slot and up to 12 more a place.
+///
+/// Tokens in no bucket do not count; the report says how many did. Sizes above 2³¹ slots or places are `overflow`,
+/// sizes below 1, a step from 2⁵⁶ on and directions of another shape `invalidArgument`.
 public struct SCE: Loss {
-    /// n_b; nil: ⌊2√n⌋, or the rows of given directions.
+    /// n_b; nil: ⌊2√n⌋, or the rows of given directions. Not capped.
     public var bucketCount: Int?
-    /// b_x; nil: ⌊2√n⌋. Capped at n.
+    /// b_x; nil: ⌊2√n⌋. Capped at n, the number of valid tokens.
     public var tokensPerBucket: Int?
-    /// b_y. Capped at the number of selectable items.
+    /// b_y, 256 unless said otherwise. Capped at the number of selectable items.
     public var itemsPerBucket: Int
     public var directions: Directions
     /// Both choose the random directions: the same pair repeats exactly, the next step differs. step < 2⁵⁶.
     public var seed: UInt64
     public var step: UInt64
+    /// How the buckets that hold a token are joined; `max`, as in the paper, unless said otherwise.
     public var combination: Combination
 
     /// Where the bucket directions B (n_b × d) come from.
     public enum Directions: Sendable {
         /// Entries N(0, 1).
         case gaussian
-        /// The paper's Mix: B = Ωᵀ X, directions that lie where the tokens do.
+        /// The paper's Mix: B = Ωᵀ X with Gaussian Ω, directions that lie where the tokens do. Where XᵀX has a trace of
+        /// zero or one that is not finite, Gaussian directions are used and the report notes it; where it has no
+        /// Cholesky factor even with jitter, the call fails with `numericalFailure`.
         case mix
         /// The caller's, n_b × d; must stay valid during the call.
         case given(MatrixView)
@@ -42,8 +50,11 @@ public struct SCE: Loss {
     }
 
     public struct Parameters: Sendable {
+        /// n_b.
         public var buckets: Int
+        /// b_x.
         public var tokens: Int
+        /// b_y.
         public var items: Int
     }
 
