@@ -3,27 +3,29 @@
 #
 #   Tools/install.sh PREFIX [LIBRARY_FOLDER]
 #
-# LIBRARY_FOLDER is where Tools/build-shared.sh put the library; without it, the library is built first. DESTDIR is put
-# before PREFIX, and does not appear in the pkg-config file.
+# LIBRARY_FOLDER is where Tools/build-shared.sh put the library (default: build/ of the project; it is built when it is
+# not there). DESTDIR is put before PREFIX, and does not appear in the pkg-config file.
 set -eu
 
 usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
 case "${1-}" in -h | --help) usage; exit 0 ;; esac
 [ $# -eq 1 ] || [ $# -eq 2 ] || { usage >&2; exit 2; }
-case "$1" in /*) ;; *) echo "install.sh: PREFIX must be an absolute path" >&2; exit 2 ;; esac
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-prefix=${1%/}
+case "$1" in
+/*) prefix=${1%/} ;;
+*) prefix=$PWD/${1%/} ;;
+esac
 target=${DESTDIR-}$prefix
-libraries=${2-}
-if [ -z "$libraries" ]; then
-    libraries=$root/dist
-    "$root/Tools/build-shared.sh" "$libraries" >/dev/null
-fi
 
 number() { sed -n "s/^#define SHORTLIST_VERSION_$1 \([0-9]*\)$/\1/p" "$root/include/shortlist.h"; }
 major=$(number MAJOR)
 version=$major.$(number MINOR).$(number PATCH)
+
+libraries=${2-$root/build}
+if [ $# -eq 1 ] && [ ! -f "$libraries/libshortlist.so.$version" ]; then
+    "$root/Tools/build-shared.sh" "$libraries" >/dev/null
+fi
 
 install -d "$target/include" "$target/lib/pkgconfig"
 install -m 644 "$root/include/shortlist.h" "$target/include/shortlist.h"

@@ -2,6 +2,14 @@
 
 #include "shortlist_kernels.h"
 
+float sl_load(const float *shared) {
+    float value;
+    __atomic_load(shared, &value, __ATOMIC_RELAXED);
+    return value;
+}
+
+void sl_store(float *shared, float value) { __atomic_store(shared, &value, __ATOMIC_RELAXED); }
+
 static inline void swap(uint64_t *a, uint64_t *b) {
     uint64_t t = *a;
     *a = *b;

@@ -3,9 +3,22 @@ import ShortlistLosses
 
 /// The forms that read like the sentence that describes them: arrays and matrices in, results out.
 extension Context {
-    /// The loss of `hidden` (N × d) against `targets` over `catalog`, with the gradients asked for.
+    /// The loss of `hidden` (N × d) against `targets` (N) over `catalog`, with the gradients asked for.
     ///
-    /// - Throws: as the form into the caller's memory; results come from one allocation each.
+    /// With `.catalogRows` or `.selection` this is a forward call and a backward call over its state. `.catalog` zeroes
+    /// and writes all C rows; prefer `.catalogRows` with SCE and given candidates.
+    ///
+    /// - Parameters:
+    ///   - loss: which loss, with its parameters.
+    ///   - hidden: X, N × d.
+    ///   - targets: N item ids, 32 or 64 bits wide.
+    ///   - catalog: Y and its bias.
+    ///   - options: weights, padding, scale, reduction.
+    ///   - gradients: which gradients to make; the others are not computed.
+    ///   - upstream: multiplies the gradients; with reduction none it serves every token.
+    ///   - tokenResults: which results of single tokens to return.
+    /// - Throws: as the form into the caller's memory. Matrices that the system refuses are `outOfMemory`; arrays of N
+    ///   numbers are Swift's, which stop the program.
     public func evaluate<T: TargetElement>(
         _ loss: some Loss, hidden: some MatrixReadable, targets: [T], catalog: Catalog,
         options: BatchOptions = .init(), gradients: Gradients = [], upstream: Float = 1,
@@ -16,7 +29,7 @@ extension Context {
             upstream: [upstream], perToken: false, returning: tokenResults)
     }
 
-    /// The same for reduction none, with one upstream gradient a token.
+    /// The same for reduction none, with one upstream gradient a token: N numbers.
     public func evaluate<T: TargetElement>(
         _ loss: some Loss, hidden: some MatrixReadable, targets: [T], catalog: Catalog,
         options: BatchOptions, gradients: Gradients, upstream: [Float], returning tokenResults: TokenResults = []
@@ -65,7 +78,16 @@ extension Context {
         }
     }
 
-    /// The `k` best items of each query row, without what each has seen.
+    /// The `k` best items of each query row (Q × d), largest score first, without what each has seen.
+    ///
+    /// - Parameters:
+    ///   - queries: Q × d. The score of an item is ⟨query, item⟩ + bias.
+    ///   - catalog: the items.
+    ///   - k: places a query, at least 1.
+    ///   - seen: Q lists of items to leave out, one a query; nil for none.
+    ///   - excludedItems: items that no query gets.
+    /// - Throws: as the form into the caller's memory, which is for results too large for Swift's arrays: where memory
+    ///   runs out, those stop the program.
     public func topK(
         _ queries: some MatrixReadable, in catalog: Catalog, k: Int, excluding seen: SeenItems? = nil,
         excludedItems: [Int32] = []
@@ -84,7 +106,19 @@ extension Context {
     }
 
     /// The rank of each query's target in the whole catalog, from 1, without what each query has seen. Ties count by
-    /// id, as in `topK`.
+    /// id, as in `topK`; a target that is in its query's seen items stands all the same.
+    ///
+    /// HR@k is the share of ranks ≤ k, MRR the mean of 1/rank, NDCG@k the mean of 1/log₂(1 + rank) over ranks ≤ k and 0
+    /// over others.
+    ///
+    /// - Parameters:
+    ///   - queries: Q × d.
+    ///   - targets: Q item ids, none excluded.
+    ///   - catalog: the items.
+    ///   - seen: Q lists of items to leave out, one a query; nil for none.
+    ///   - excludedItems: items that do not count for any query.
+    /// - Returns: Q ranks.
+    /// - Throws: as the form into the caller's memory.
     public func targetRanks<T: TargetElement>(
         _ queries: some MatrixReadable, targets: [T], in catalog: Catalog, excluding seen: SeenItems? = nil,
         excludedItems: [Int32] = []

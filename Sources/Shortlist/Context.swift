@@ -2,16 +2,18 @@ import ShortlistCore
 import ShortlistLosses
 import Synchronization
 
-/// How a context is made. All defaults are good.
+/// How a context is made. The defaults are the best device, all cores, and no limit.
 public struct ContextOptions: Sendable {
     /// A backend by name ("cpu"); nil for the best device of all. Asking by name never falls back.
     public var backend: String?
     /// A device of that backend by index; nil for its best.
     public var device: Int?
-    /// Threads, the calling one included; nil for one a core. Results do not depend on it.
+    /// Threads from 1 to 1024, the calling one included; nil for one a core that this process may run on. Results do
+    /// not depend on it.
     public var threads: Int?
     /// Bytes of workspace that a call may use beside inputs and outputs; nil for no limit. Calls work in smaller
-    /// tiles to obey it, and say the least they need when even that does not fit.
+    /// tiles to obey it, and say the least they need when even that does not fit (`workspaceLimit`). The last bits of a
+    /// result can depend on it, because tiles do.
     public var workspaceLimit: Int?
 
     public init(backend: String? = nil, device: Int? = nil, threads: Int? = nil, workspaceLimit: Int? = nil) {
@@ -24,14 +26,18 @@ public struct ContextOptions: Sendable {
 
 /// A device ready to work: evaluates losses, makes gradients, retrieves and ranks.
 ///
-/// One thread at a time: a second one gets the error `busy`. Use one context a thread; contexts work in parallel. A
-/// context reuses its workspace, so steady calls allocate nothing but the results you ask it to allocate.
+/// One thread at a time: a second one gets the error `busy` at once. Use one context a thread; contexts work in
+/// parallel. A context keeps its worker threads and its workspace between calls: a call like the one before allocates
+/// nothing large but the results you ask it to allocate. In a child process after `fork`, a context is `forked`; make a
+/// new one.
 public final class Context: @unchecked Sendable {
     // Sendable: `inUse` lets one thread in at a time.
     /// Which backend and device, and why.
     public let backend: BackendChoice
+    /// What the context was made with.
     public let options: ContextOptions
-    /// Polled between tiles during a call; true ends the call with `cancelled`.
+    /// Polled between tiles during a call, by the thread that made it; true ends the call with `cancelled`. It may not
+    /// use the context (`busy`). A change is seen by the next call.
     public var shouldStop: (@Sendable () -> Bool)? {
         get { stop.withLock { $0 } }
         set { stop.withLock { $0 = newValue } }
@@ -43,7 +49,8 @@ public final class Context: @unchecked Sendable {
 
     /// Opens the best device, or the one that the options name.
     ///
-    /// - Throws: `unknownBackend`, `backendUnavailable` with the reason, `invalidArgument`, `outOfMemory`.
+    /// - Throws: `unknownBackend`, `backendUnavailable` with the reason, `invalidArgument` for a thread count, a device
+    ///   or a negative limit, `outOfMemory`, also when the system refuses a thread.
     public init(
         _ options: ContextOptions = .init(), registry: BackendRegistry = .standard
     ) throws(ShortlistError) {
@@ -77,14 +84,19 @@ public final class Context: @unchecked Sendable {
 
     /// A catalog over the caller's memory, which must outlive it.
     ///
-    /// - Parameter bias: C values, or nil; −∞ leaves an item out. Must outlive the catalog too.
+    /// - Parameters:
+    ///   - items: Y, C × d, f32.
+    ///   - bias: C values, or nil; −∞ leaves an item out. Must outlive the catalog too.
+    /// - Throws: `invalidArgument` for an empty catalog or a bias of another length, `unsupported` for 2³¹ − 1 items or
+    ///   more, `busy`, `outOfMemory`.
     public func catalog(
         _ items: MatrixView, bias: UnsafeBufferPointer<Float>? = nil
     ) throws(ShortlistError) -> Catalog {
         try Catalog(items: items, bias: bias, on: evaluator.stream)
     }
 
-    /// A catalog over a matrix, which it keeps alive. `bias` is a C × 1 or 1 × C matrix.
+    /// A catalog over a matrix, which it keeps alive and which stays yours to change. `bias` is a C × 1 or 1 × C
+    /// matrix. Throws what the form over a view throws.
     public func catalog(_ items: Matrix, bias: Matrix? = nil) throws(ShortlistError) -> Catalog {
         if let bias, bias.rows != 1 && bias.columns != 1 {
             throw ShortlistError(.invalidArgument, "a bias of \(bias.rows) × \(bias.columns); it is one value an item")
@@ -105,9 +117,16 @@ public final class Context: @unchecked Sendable {
 
     // MARK: Losses, into the caller's memory
 
-    /// The loss, and the gradients that `outputs` has room for, in one call. Allocates nothing in steady state.
+    /// The loss, and the gradients that `outputs` has room for, in one call. A call like the one before allocates
+    /// nothing large.
     ///
-    /// - Throws: before any output is written, except `cancelled`.
+    /// No valid token, or a sum of weights of 0: the loss is 0, gradients are 0 or have no rows, and that is a success.
+    /// Tokens with logits that are not finite have a loss that is not finite; the report counts them.
+    ///
+    /// - Throws: before any output is written, except `cancelled` and `deviceLost`: `invalidArgument` for shapes and
+    ///   options, `targetOutOfRange`, `excludedTarget`, `invalidWeight`, `indexOutOfRange`, `overlappingMemory`,
+    ///   `roomTooSmall`, `workspaceLimit`, `outOfMemory`, `unsupported`, `overflow`, `numericalFailure` (SCE's Mix),
+    ///   `busy`, `forked`.
     public func evaluate(
         _ loss: some Loss, _ batch: Batch, catalog: Catalog, into outputs: GradientOutputs = .init(),
         upstream: Upstream = .one(1), tokenOutputs: TokenOutputs = .init()
@@ -119,7 +138,7 @@ public final class Context: @unchecked Sendable {
     }
 
     /// The loss and a saved state for `backward`. What `batch` and `catalog` view must stay valid and unchanged until
-    /// the state is gone.
+    /// the state is gone. Throws what `evaluate` throws.
     public func forward(
         _ loss: some Loss, _ batch: Batch, catalog: Catalog, tokenOutputs: TokenOutputs = .init()
     ) throws(ShortlistError) -> ForwardState {
@@ -130,6 +149,10 @@ public final class Context: @unchecked Sendable {
     }
 
     /// Gradients of a saved state, any number of times, each with its own upstream and its own choice of outputs.
+    /// Nothing is selected again; the gradients are those of the one call. In the report, memory, threads, kernels and
+    /// seconds are those of this call, the rest is the forward call's.
+    ///
+    /// - Throws: as `evaluate`, and `invalidHandle` for a state of another context.
     public func backward(
         _ state: ForwardState, into outputs: GradientOutputs, upstream: Upstream = .one(1)
     ) throws(ShortlistError) -> CallResult {
@@ -147,7 +170,8 @@ public final class Context: @unchecked Sendable {
 
     // MARK: Retrieval, into the caller's memory
 
-    /// The k best items of each query: see `Evaluator.topK`.
+    /// The k best items of each query, largest score first, ties to the lower id: see `Evaluator.topK`.
+    /// `ids` has Q × k places, −1 for one that no item fills; `scores` as many, or is nil, −∞ where the id is −1.
     public func topK(
         _ request: RetrievalRequest, in catalog: Catalog, k: Int, ids: UnsafeMutableBufferPointer<Int32>,
         scores: UnsafeMutableBufferPointer<Float>? = nil
@@ -157,7 +181,8 @@ public final class Context: @unchecked Sendable {
         }
     }
 
-    /// The rank of each query's target: see `Evaluator.targetRanks`.
+    /// The rank of each query's target, from 1: see `Evaluator.targetRanks`.
+    /// There are Q `targets` and Q places in `ranks`.
     public func targetRanks(
         _ request: RetrievalRequest, targets: Targets, in catalog: Catalog, ranks: UnsafeMutableBufferPointer<Int64>
     ) throws(ShortlistError) -> Report {
@@ -168,8 +193,11 @@ public final class Context: @unchecked Sendable {
 }
 
 /// A forward call's saved state; it keeps its context alive and holds workspace until it goes away.
+///
+/// It shares its context's rule of one thread at a time; the last reference to it may go away on any thread.
 public final class ForwardState: @unchecked Sendable {
     // Sendable: used through its context, which lets one thread in at a time; release is safe from any thread.
+    /// The context that made it.
     public let context: Context
     let saved: SavedState
 
@@ -202,7 +230,9 @@ public final class ForwardState: @unchecked Sendable {
         try context.withSelection(self) { (state) throws(ShortlistError) in try state.copyWinners(winners) }
     }
 
-    /// The selection as candidate lists of their own.
+    /// The selection as candidate lists of their own, for `GivenCandidates` with the same combination.
+    ///
+    /// - Throws: `unsupported` for exact cross-entropy.
     public func selection() throws(ShortlistError) -> CandidateLists {
         let size = try selectionSize()
         var lists = CandidateLists(

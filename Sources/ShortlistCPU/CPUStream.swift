@@ -39,7 +39,7 @@ final class CPUStream: Stream {
         try checkProcess()
         telemetry.reset()
         let fresh = CPUWorkspace()
-        try fresh.open(plan, scratchBytes: try scratchBytes(of: plan), extraBytes: composedBytes(of: plan), on: self)
+        try fresh.open(plan, scratchBytes: try scratchBytes(of: plan), on: self)
         workspace = fresh
         return fresh
     }
@@ -50,7 +50,7 @@ final class CPUStream: Stream {
         guard let saved = saved as? CPUWorkspace else {
             throw ShortlistError(.invalidHandle, "the saved state belongs to another backend")
         }
-        try saved.open(plan, scratchBytes: try scratchBytes(of: plan), extraBytes: composedBytes(of: plan), on: self)
+        try saved.open(plan, scratchBytes: try scratchBytes(of: plan), on: self)
         workspace = saved
     }
 
@@ -72,19 +72,6 @@ final class CPUStream: Stream {
                 bytesNeeded: telemetry.least)
         }
         return planned
-    }
-
-    /// Composed kernels reserve their tiles as vectors while they run.
-    private func composedBytes(of plan: WorkspacePlan) -> Int {
-        plan.kernels.reduce(0) { sum, kernel in
-            switch kernel {
-            case .projectAndSelect where composed.contains(KernelSet(.projectAndSelect)),
-                .hash where composed.contains(KernelSet(.hash)),
-                .targetRanks where composed.contains(KernelSet(.targetRanks)):
-                sum + composedScratch(for: kernel)
-            default: sum
-            }
-        }
     }
 
     private func checkProcess() throws(ShortlistError) {
@@ -140,6 +127,13 @@ final class CPUStream: Stream {
 
     func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E> {
         try opened().reserve(E.self, count: count)
+    }
+
+    func withScratchVectors(_ body: () throws(ShortlistError) -> Void) throws(ShortlistError) {
+        let workspace = try opened()
+        let mark = workspace.beginScratchVectors()
+        defer { workspace.endScratchVectors(mark) }
+        try body()
     }
 
     func bind(_ view: MatrixView) throws(ShortlistError) -> DeviceMatrix {

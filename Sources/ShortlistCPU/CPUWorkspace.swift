@@ -13,18 +13,25 @@ final class CPUWorkspace: Workspace, @unchecked Sendable {
     private var keptBases = 0
     private var used = 0
     private var scratchUsed = 0
+    /// Whether a composed kernel is taking vectors from the scratch, and how far.
+    private var inScratch = false
+    private var scratchOffset = 0
 
     private(set) var scratchLimit = Int.max
     private(set) var shouldStop: (@Sendable () -> Bool)?
-    var scratchBytes: Int { scratch?.byteCount ?? 0 }
+    /// What was planned; the memory itself may be a larger spare.
+    private(set) var scratchBytes = 0
+    private var arenaBytes = 0
     var usedBytes: Int { used + scratchUsed }
 
-    func open(_ plan: WorkspacePlan, scratchBytes: Int, extraBytes: Int, on stream: CPUStream) throws(ShortlistError) {
+    func open(_ plan: WorkspacePlan, scratchBytes: Int, on stream: CPUStream) throws(ShortlistError) {
         scratch = try stream.takeScratch(scratchBytes)
+        self.scratchBytes = scratchBytes
+        arenaBytes = plan.reservedBytes
         if vectors == nil {
-            vectors = try stream.takeVectors(plan.reservedBytes + extraBytes)
+            vectors = try stream.takeVectors(plan.reservedBytes)
         } else {
-            temporary = try stream.takeVectors(plan.reservedBytes + extraBytes)
+            temporary = try stream.takeVectors(plan.reservedBytes)
             resumed = true
         }
         keptBases = bases.count
@@ -53,12 +60,35 @@ final class CPUWorkspace: Workspace, @unchecked Sendable {
     func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E> {
         let bytes = try count.multiplied(by: MemoryLayout<E>.stride, for: "a vector")
         let padded = (bytes + Memory.alignment - 1) / Memory.alignment * Memory.alignment
-        guard let arena = resumed ? temporary : vectors, offset + padded <= arena.byteCount else {
+        if inScratch { return try reserveScratch(padded, count) }
+        guard let arena = resumed ? temporary : vectors, offset + padded <= arenaBytes else {
             throw ShortlistError(.internalError, "a vector of \(bytes) bytes was not planned")
         }
         let base = arena.base + offset
         offset += padded
         used = max(used, offset)
+        return Vector(buffer: name(base), offset: 0, count: count)
+    }
+
+    /// From here to `endScratchVectors`, vectors come out of the scratch; returns what that wants back.
+    func beginScratchVectors() -> Int {
+        inScratch = true
+        scratchOffset = 0
+        return bases.count
+    }
+
+    func endScratchVectors(_ mark: Int) {
+        inScratch = false
+        bases.removeLast(bases.count - mark)
+    }
+
+    private func reserveScratch<E: BitwiseCopyable>(_ bytes: Int, _ count: Int) throws(ShortlistError) -> Vector<E> {
+        guard scratchOffset + bytes <= scratchBytes else {
+            throw ShortlistError(.internalError, "a scratch vector of \(bytes) bytes was not planned")
+        }
+        let base = scratchBase + scratchOffset
+        scratchOffset += bytes
+        noteScratch(scratchOffset)
         return Vector(buffer: name(base), offset: 0, count: count)
     }
 

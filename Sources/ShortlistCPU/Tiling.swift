@@ -49,15 +49,15 @@ enum Tiling {
     static func scratch(for kernel: KernelShape, limit: Int, threads: Int, composed: KernelSet) -> ScratchNeed {
         switch kernel {
         case .projectAndSelect(let queries, let items, let width, let k):
-            if composed.contains(KernelSet(.projectAndSelect)) { return .none }
+            if composed.contains(KernelSet(.projectAndSelect)) { return composedNeed(kernel) }
             return ProjectTiling.need(
                 for: .init(queries: queries, items: items, width: width, k: k), limit: limit, threads: threads)
         case .hash(let rows, let directions, let width):
-            if composed.contains(KernelSet(.hash)) { return .none }
+            if composed.contains(KernelSet(.hash)) { return composedNeed(kernel) }
             return HashTiling.need(
                 for: .init(rows: rows, directions: directions, width: width), limit: limit, threads: threads)
         case .targetRanks(let queries, let items, let width):
-            if composed.contains(KernelSet(.targetRanks)) { return .none }
+            if composed.contains(KernelSet(.targetRanks)) { return composedNeed(kernel) }
             return RankTiling.need(
                 for: .init(queries: queries, items: items, width: width), limit: limit, threads: threads)
         case .sortByKey(let count, _):
@@ -80,5 +80,10 @@ enum Tiling {
         case .touchedItems:
             return .none
         }
+    }
+
+    private static func composedNeed(_ kernel: KernelShape) -> ScratchNeed {
+        let bytes = composedScratch(for: kernel)
+        return ScratchNeed(least: bytes, planned: bytes)
     }
 }

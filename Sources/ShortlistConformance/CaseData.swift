@@ -27,6 +27,9 @@ final class CaseData {
     let denominator: Double?
     let problem: ReferenceProblem
     let catalog: Catalog
+    /// ‖x‖ of each token, and the largest ‖y‖ of a finite item.
+    let hiddenNorms: [Double]
+    let longestItem: Double
 
     /// Directions a round.
     var bucketRows: Int { max(1, options.buckets) }
@@ -76,6 +79,13 @@ final class CaseData {
         denominator = options.reduction == 0 && options.denominator == 1 ? 3.25 : nil
         catalog = try Catalog(items: try catalogItems.view(), bias: bias?.readOnly, on: stream)
 
+        func norms(_ values: [Float]) -> [Double] {
+            (0..<values.count / d).map { row in
+                values[row * d..<(row + 1) * d].reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+            }
+        }
+        hiddenNorms = norms(numbers.hidden)
+        longestItem = norms(numbers.catalog).filter(\.isFinite).max() ?? 0
         let doubles = { (values: [Float]) in values.map(Double.init) }
         var upstream = [Double(upstreamOne)]
         if options.reduction == 2 {

@@ -1,6 +1,6 @@
 /// The optional kernels made of required ones: what makes a new backend right before it is fast.
 ///
-/// They reserve their tiles from the workspace: `composedScratch` says how much to plan for them.
+/// They keep their tiles in scratch (`Stream.withScratchVectors`): `composedScratch` says how much.
 extension Stream {
     public func projectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError) {
         try composedProjectAndSelect(request, into: top)
@@ -25,18 +25,19 @@ extension Stream {
     public func composedProjectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError) {
         telemetry.composed.insert(KernelSet(.projectAndSelect))
         let queries = request.queries.count
-        let best = try reserve(UInt64.self, count: queries * request.k)
-        let tile = try reserve(Float.self, count: min(queries, composedRows) * composedColumns)
-        try write(best) { $0.update(repeating: 0) }
-        try forEachTile(queries: queries, items: request.rows.count) { (group, range) throws(ShortlistError) in
-            let scores = tileMatrix(tile, rows: group.count, columns: range.count)
-            try logits(
-                try rows(group, of: request.queries), request.rows, range: range, into: scores)
-            try selectTop(
-                scores, first: range.lowerBound, exclusions: request.exclusions.queries(group), k: request.k,
-                best: best.slice(group.lowerBound * request.k..<group.upperBound * request.k))
+        try withScratchVectors { () throws(ShortlistError) in
+            let best = try reserve(UInt64.self, count: queries * request.k)
+            let tile = try reserve(Float.self, count: min(queries, composedRows) * composedColumns)
+            try write(best) { $0.update(repeating: 0) }
+            try forEachTile(queries: queries, items: request.rows.count) { (group, range) throws(ShortlistError) in
+                let scores = tileMatrix(tile, rows: group.count, columns: range.count)
+                try logits(try rows(group, of: request.queries), request.rows, range: range, into: scores)
+                try selectTop(
+                    scores, first: range.lowerBound, exclusions: request.exclusions.queries(group), k: request.k,
+                    best: best.slice(group.lowerBound * request.k..<group.upperBound * request.k))
+            }
+            try unpackTop(best, k: request.k, order: request.order, into: top)
         }
-        try unpackTop(best, k: request.k, order: request.order, into: top)
     }
 
     /// `hash` as the top-1 of the directions for each row.
@@ -56,15 +57,17 @@ extension Stream {
         exclusions: Exclusions, counts: Vector<Int64>
     ) throws(ShortlistError) {
         telemetry.composed.insert(KernelSet(.targetRanks))
-        let tile = try reserve(Float.self, count: min(queries.count, composedRows) * composedColumns)
         try write(counts) { $0.update(repeating: 0) }
-        try forEachTile(queries: queries.count, items: items.count) { (group, range) throws(ShortlistError) in
-            let scores = tileMatrix(tile, rows: group.count, columns: range.count)
-            try logits(try rows(group, of: queries), RowSource(items.matrix), range: range, into: scores)
-            try countAbove(
-                scores, first: range.lowerBound, targets: targets.slice(group),
-                targetScores: targetScores.slice(group), exclusions: exclusions.queries(group),
-                counts: counts.slice(group))
+        try withScratchVectors { () throws(ShortlistError) in
+            let tile = try reserve(Float.self, count: min(queries.count, composedRows) * composedColumns)
+            try forEachTile(queries: queries.count, items: items.count) { (group, range) throws(ShortlistError) in
+                let scores = tileMatrix(tile, rows: group.count, columns: range.count)
+                try logits(try rows(group, of: queries), RowSource(items.matrix), range: range, into: scores)
+                try countAbove(
+                    scores, first: range.lowerBound, targets: targets.slice(group),
+                    targetScores: targetScores.slice(group), exclusions: exclusions.queries(group),
+                    counts: counts.slice(group))
+            }
         }
     }
 
@@ -99,8 +102,9 @@ extension Stream {
 private let composedRows = 256
 private let composedColumns = 1024
 
-/// Bytes that a composed kernel takes with `reserve` while it runs, 0 for kernels that are not composed: what a backend
-/// that has no kernel of its own must have room for beside the plan's `reservedBytes`.
+/// Bytes that a composed kernel reserves in scratch while it runs, 0 for kernels that are not composed: what
+/// `Stream.scratch` answers for a kernel that a backend leaves to its default implementation. No tile is smaller than
+/// another here, so it is both the least and the plan.
 public func composedScratch(for kernel: KernelShape) -> Int {
     func tile(_ queries: Int) -> Int { min(queries, composedRows) * composedColumns * 4 + Memory.alignment }
     switch kernel {

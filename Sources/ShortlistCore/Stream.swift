@@ -24,10 +24,11 @@ public struct WorkspacePlan {
     /// Accounts for a vector that `Stream.reserve` will hand out; what comes back stands for it and names no memory.
     public mutating func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E> {
         let bytes = try count.multiplied(by: MemoryLayout<E>.stride, for: "workspace")
-        let (sum, overflow) = reservedBytes.addingReportingOverflow(
-            (bytes + Memory.alignment - 1) / Memory.alignment * Memory.alignment)
-        guard !overflow else { throw ShortlistError(.overflow, "workspace") }
-        reservedBytes = sum
+        let room = Int.max - reservedBytes
+        guard bytes >= 0, bytes <= room - min(room, Memory.alignment) else {
+            throw ShortlistError(.overflow, "workspace: \(count) elements beside \(reservedBytes) bytes")
+        }
+        reservedBytes += (bytes + Memory.alignment - 1) / Memory.alignment * Memory.alignment
         return Vector(buffer: BufferID(rawValue: -1), offset: 0, count: count)
     }
 }
@@ -88,6 +89,9 @@ public protocol Stream: AnyObject {
 
     /// A vector of the workspace, its contents undefined. - Throws: `internalError` when it was not planned.
     func reserve<E: BitwiseCopyable>(_: E.Type, count: Int) throws(ShortlistError) -> Vector<E>
+    /// Runs `body`, in which `reserve` takes from the scratch of the kernel that is running; those vectors are gone
+    /// when it returns. Where composed kernels keep their tiles. Not nested.
+    func withScratchVectors(_ body: () throws(ShortlistError) -> Void) throws(ShortlistError)
     /// The caller's memory as an input of this call: on the CPU a name for it, on a device a copy.
     func bind(_ view: MatrixView) throws(ShortlistError) -> DeviceMatrix
     func bind<E: BitwiseCopyable>(_ values: UnsafeBufferPointer<E>) throws(ShortlistError) -> Vector<E>

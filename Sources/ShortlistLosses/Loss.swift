@@ -3,9 +3,9 @@
 /// A loss is a selection and a combination: it chooses candidate blocks and says how blocks that share a token are
 /// joined. Scoring, reduction and gradients are written once, in `Evaluation/`. To add a loss, write this and no more.
 ///
-/// A loss is a value that any thread may use. The requirements are called in the order in which they stand,
-/// `parameters` twice: for the plan and for the run, with the same result but for an empty batch, which is planned as
-/// one token and not run.
+/// A loss is a value that any thread may use. To plan, a call asks it for `parameters`, `blockShape`, `reserve` against
+/// a plan, and `kernels`; to run, for `parameters` again, `reserve` against the stream, and `select`. An empty batch is
+/// planned as one token and not run.
 public protocol Loss: Sendable {
     /// The parameters after capping, with defaults filled in.
     associatedtype Parameters: Sendable

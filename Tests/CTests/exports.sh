@@ -7,7 +7,7 @@ trap 'rm -rf "$work"' EXIT
 sed -e 's://.*$::' "$1" | tr '\n' ' ' | sed -e 's:/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/: :g' -e 's/# *[a-z]* *[^;]*$//' |
     tr ';{' '\n\n' | grep -v 'static inline' | grep -v 'typedef' |
     sed -n 's/.*[ *]\(shortlist_[a-z0-9_]*\)(.*)[ ]*$/\1/p' | sort -u >"$work/declared"
-nm -D --defined-only "$2" | sed 's/.* //' | sort -u >"$work/exported"
+nm -D -g --defined-only "$2" | sed 's/.* //' | sort -u >"$work/exported"
 if ! [ -s "$work/declared" ]; then echo "no declaration was found in $1" >&2; exit 1; fi
 if ! diff "$work/declared" "$work/exported" >"$work/difference"; then
     echo "declared and not exported (<), exported and not declared (>):" >&2

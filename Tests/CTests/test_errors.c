@@ -507,6 +507,25 @@ static void bad_catalogs_are_refused(void) {
     fixture_free(&f);
 }
 
+static void results_may_not_share_memory(void) {
+    fixture f;
+    fixture_make(&f, 24, 61, 6, 77);
+    shortlist_context *context = make_context(1);
+    shortlist_outputs outputs = fixture_outputs(&f, SHORTLIST_CATALOG_GRADIENT_ROWS);
+    const uint64_t inputs = inputs_hash(&f);
+    CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY,
+                 shortlist_sce(&f.scale_gradient, context, NULL, &f.batch, &outputs, &f.report));
+    CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY, shortlist_sce((double *)(void *)&f.row_count, context, NULL, &f.batch,
+                                                             &outputs, &f.report));
+    CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY, shortlist_sce((double *)(void *)f.hidden_gradient, context, NULL, &f.batch,
+                                                             &outputs, &f.report));
+    outputs.row_count = (int64_t *)(void *)&f.report.tokens_valid;
+    CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY, shortlist_sce(&f.loss, context, NULL, &f.batch, &outputs, &f.report));
+    CHECK(fixture_untouched(&f) && inputs == inputs_hash(&f));
+    CHECK_STATUS(SHORTLIST_OK, shortlist_context_release(context));
+    fixture_free(&f);
+}
+
 static void forward_and_backward_refuse_what_is_not_theirs(void) {
     fixture f;
     fixture_make(&f, 24, 61, 6, 77);
@@ -553,6 +572,7 @@ test_list error_tests(void) {
         {"bad blocks are refused", bad_blocks_are_refused},
         {"bad context options are refused", bad_context_options_are_refused},
         {"bad catalogs are refused", bad_catalogs_are_refused},
+        {"results may not share memory", results_may_not_share_memory},
         {"forward and backward refuse what is not theirs", forward_and_backward_refuse_what_is_not_theirs},
     };
     return LIST_OF(tests);

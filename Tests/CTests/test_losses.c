@@ -499,6 +499,40 @@ static void a_selection_given_back_gives_the_same(void) {
     export_and_give_back(RECE, SHORTLIST_COMBINATION_UNION);
 }
 
+/* Tokens in winning blocks, checked against the definition on the exported selection. */
+static void winners_are_blocks_that_hold_their_token(void) {
+    fixture f;
+    fixture_make(&f, 90, 300, 8, 9);
+    shortlist_context *context = make_context(2);
+    shortlist_state *state = NULL;
+    int64_t blocks = 0, tokens = 0, items = 0, counted = 0;
+    int32_t winners[90];
+    CHECK_STATUS(SHORTLIST_OK, run_forward(SCE, &f, context, NULL, &state));
+    CHECK_STATUS(SHORTLIST_OK, shortlist_state_selection_size(&blocks, &tokens, &items, state));
+    int64_t *token_offsets = calloc((size_t)blocks + 1, 8), *item_offsets = calloc((size_t)blocks + 1, 8);
+    int32_t *token_ids = calloc((size_t)tokens, 4), *item_ids = calloc((size_t)items, 4);
+    CHECK_STATUS(SHORTLIST_OK, shortlist_state_get_selection(token_offsets, token_ids, item_offsets, item_ids, state));
+    CHECK_STATUS(SHORTLIST_ROOM_TOO_SMALL, shortlist_state_get_winners(winners, 89, state));
+    CHECK(shortlist_last_error_need() == 90);
+    CHECK_STATUS(SHORTLIST_OK, shortlist_state_get_winners(winners, 90, state));
+    for (int32_t token = 0; token < 90; token++) {
+        int somewhere = 0, in_winner = 0;
+        for (int64_t b = 0; b < blocks; b++) {
+            for (int64_t i = token_offsets[b]; i < token_offsets[b + 1]; i++) {
+                somewhere |= token_ids[i] == token;
+                in_winner |= token_ids[i] == token && winners[token] == b;
+            }
+        }
+        CHECK(somewhere ? in_winner : winners[token] == -1);
+        counted += winners[token] >= 0;
+    }
+    CHECK(counted == f.report.tokens_counted);
+    free(token_offsets), free(item_offsets), free(token_ids), free(item_ids);
+    CHECK_STATUS(SHORTLIST_OK, shortlist_state_release(state));
+    CHECK_STATUS(SHORTLIST_OK, shortlist_context_release(context));
+    fixture_free(&f);
+}
+
 static void exact_cross_entropy_has_no_selection(void) {
     fixture f;
     fixture_make(&f, 9, 30, 8, 9);
@@ -590,6 +624,7 @@ test_list loss_tests(void) {
         {"reduction NONE with an upstream of one is the sum", reduction_none_with_upstream_one_is_the_sum},
         {"a denominator replaces the sum of weights", a_denominator_replaces_the_sum_of_weights},
         {"a selection exported and given back gives the same", a_selection_given_back_gives_the_same},
+        {"winners are blocks that hold their token", winners_are_blocks_that_hold_their_token},
         {"exact cross-entropy has no selection to export", exact_cross_entropy_has_no_selection},
         {"seed and step name the draw", seed_and_step_name_the_draw},
         {"options left out are the defaults", options_left_out_are_the_defaults},

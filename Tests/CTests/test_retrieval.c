@@ -219,6 +219,7 @@ static void bad_queries_are_refused(void) {
                  shortlist_top_k(ids, (float *)(void *)ids, context, &r.query, 2, NULL));
     CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY,
                  shortlist_target_ranks((int64_t *)(void *)r.offsets, context, &r.query, &targets, NULL));
+    make_ranking(&r);
     r.targets[3] = ITEMS;
     CHECK_STATUS(SHORTLIST_TARGET_OUT_OF_RANGE, shortlist_target_ranks(ranks, context, &r.query, &targets, NULL));
     r.targets[3] = 17;

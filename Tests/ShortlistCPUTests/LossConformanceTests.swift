@@ -1,12 +1,66 @@
+import CShortlistKernels
 import ShortlistCPU
 import ShortlistConformance
 import Testing
 
+/// What is held to the suite: the backend at each SIMD level, and with its optional kernels composed of required ones.
+///
+/// The level is a process-wide setting, so all suites that force it are one serialized suite.
+enum Variant: CustomTestStringConvertible, CaseIterable, Sendable {
+    case baseline, avx2, avx512, composed
+
+    var testDescription: String { "\(self)" }
+
+    /// Whether this processor has it.
+    var isAvailable: Bool {
+        switch self {
+        case .baseline, .composed: true
+        case .avx2: sl_best_level() >= 1
+        case .avx512: sl_best_level() >= 2
+        }
+    }
+
+    /// Forces the level for `body`.
+    func run(_ body: (ConformanceSuite) -> ConformanceReport) -> ConformanceReport {
+        let levels: [Variant: Int32] = [.baseline: 0, .avx2: 1, .avx512: 2]
+        sl_force_level(levels[self] ?? sl_best_level())
+        defer { sl_force_level(sl_best_level()) }
+        let kernels: KernelSet = [KernelSet(.projectAndSelect), KernelSet(.hash), KernelSet(.targetRanks)]
+        return body(ConformanceSuite(self == .composed ? CPUBackend(composed: kernels) : CPUBackend()))
+    }
+
+    static var available: [Variant] { allCases.filter(\.isAvailable) }
+}
+
 @Suite("The CPU backend conforms", .serialized)
 struct LossConformanceTests {
-    @Test("random cases of every loss agree with the oracle", arguments: 0..<8)
-    func randomCases(part: Int) {
-        let report = ConformanceSuite(CPUBackend()).losses(seeds: part * 150..<(part + 1) * 150)
+    @Test("random cases of every loss agree with the oracle", arguments: Variant.available, 0..<4)
+    func randomCases(variant: Variant, part: Int) {
+        let report = variant.run { $0.losses(seeds: part * 500..<(part + 1) * 500) }
+        #expect(report.holds && report.cases >= 500, "\(report)")
+    }
+
+    @Test("any number of threads gives the same bits", arguments: [Variant.composed, .avx512].filter(\.isAvailable))
+    func determinism(variant: Variant) {
+        let report = variant.run { $0.determinism() }
+        #expect(report.holds, "\(report)")
+    }
+
+    @Test("the least workspace works and a byte less is refused", arguments: [Variant.composed, .avx512].filter(\.isAvailable))
+    func limits(variant: Variant) {
+        let report = variant.run { $0.limits(seeds: 0..<120) }
+        #expect(report.holds, "\(report)")
+    }
+
+    @Test("gradients are derivatives of the loss", arguments: Variant.available)
+    func derivatives(variant: Variant) {
+        let report = variant.run { $0.finiteDifferences(seeds: 0..<60) }
+        #expect(report.holds, "\(report)")
+    }
+
+    @Test("retrieval and ranks agree with the oracle", arguments: Variant.available)
+    func retrieval(variant: Variant) {
+        let report = variant.run { $0.retrieval(seeds: 0..<120) }
         #expect(report.holds, "\(report)")
     }
 }

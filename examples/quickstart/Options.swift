@@ -9,10 +9,10 @@ struct DataOptions: ParsableArguments {
     var data: String?
 
     @Option(help: "Users to invent when there is no file.")
-    var users = 15_000
+    var users = 10_000
 
     @Option(help: "Items to invent when there is no file.")
-    var items = 30_000
+    var items = 20_000
 
     func load(seed: UInt64) throws -> Interactions {
         if let data { return try Interactions(contentsOf: data) }
@@ -34,15 +34,15 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Stop after this many epochs without a better validation NDCG@10.")
     var patience = 3
 
-    @Option(help: "Predictions per training step.")
-    var batch = 2048
+    @Option(help: "Predictions per training step (default: 1024, less where that makes under 100 steps an epoch).")
+    var batch: Int?
 
     @Option(help: ArgumentHelp(
         "adam moves every row at every step; lazy-adam only those with a gradient, which is another optimiser."))
     var optimizer: Optimizer = .adam
 
     @Option(help: "Step size.")
-    var learningRate: Float = 0.002
+    var learningRate: Float = 0.004
 
     @Option(help: "Length of an embedding.")
     var dimension = 64
@@ -55,15 +55,16 @@ struct TrainingOptions: ParsableArguments {
         case lazyAdam = "lazy-adam"
     }
 
-    var settings: TrainingSettings {
+    /// - Parameter examples: how many there are to train on.
+    func settings(examples: Int) -> TrainingSettings {
         TrainingSettings(
-            epochs: epochs, batch: batch, patience: patience, dimension: dimension, window: window, seed: seed,
+            epochs: epochs, batch: batch ?? min(1024, max(64, examples / 100)), patience: patience, dimension: dimension, window: window, seed: seed,
             adam: AdamSettings(learningRate: learningRate, isLazy: optimizer == .lazyAdam))
     }
 
     func validate() throws {
         let positive = [
-            ("--epochs", epochs), ("--patience", patience), ("--batch", batch), ("--dimension", dimension),
+            ("--epochs", epochs), ("--patience", patience), ("--batch", batch ?? 1), ("--dimension", dimension),
             ("--window", window),
         ]
         for (option, value) in positive where value < 1 {

@@ -40,10 +40,11 @@ struct Quickstart: ParsableCommand {
         progress.line("Backend \(context.backend.name): \(context.backend.reason)")
 
         let popularity = RankingMetrics(ranks: try context.popularityRanks(of: split.test, in: data))
+        let settings = training.settings(examples: split.training.count)
         let trainer = Trainer(
-            context: context, data: data, split: split, settings: training.settings, losses: losses, progress: progress)
+            context: context, data: data, split: split, settings: settings, losses: losses, progress: progress)
         var summary = Summary(
-            items: data.itemCount, batch: min(training.batch, split.training.count), popularity: popularity)
+            items: data.itemCount, batch: min(settings.batch, split.training.count), popularity: popularity)
         do {
             for name in losses.chosen { summary.append(try trainer.train(name)) }
         } catch where Interrupt.isRequested {

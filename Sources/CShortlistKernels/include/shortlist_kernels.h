@@ -39,6 +39,10 @@ ptrdiff_t sl_append_above(const float *z, ptrdiff_t n, float threshold, int32_t 
 /// Reorders keys so that the k largest come first (in any order). k <= n.
 void sl_select_largest(uint64_t *keys, ptrdiff_t n, ptrdiff_t k);
 
+/// A float that several threads read and write, each value as good as another: no order is promised.
+float sl_load(const float *shared);
+void sl_store(float *shared, float value);
+
 /// Ascending, in place.
 void sl_sort_u64(uint64_t *keys, ptrdiff_t n);
 

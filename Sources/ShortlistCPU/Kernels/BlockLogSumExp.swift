@@ -65,8 +65,9 @@ extension CPUStream {
             let segment = task / splits % segments
             let split = task % splits
             let range = host.ranges[block]
+            // Blocks are ragged: a small one ends before the last segment.
+            guard segment * size.segment < range.tokenCount else { return }
             let places = segment * size.segment..<min(range.tokenCount, (segment + 1) * size.segment)
-            guard places.lowerBound < range.tokenCount else { return }
             var cutter = area.worker(worker)
             var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
             let max = cutter.take(Float.self, size.segment)

@@ -47,7 +47,7 @@ struct DenseGradientTiling: KernelTiling {
         var fixed = ScratchSize()
         fixed.add(Float.self, shape.gradients.hidden ? layout.runs * layout.group * width : 0)
         fixed.add(Double.self, layout.runs)
-        fixed.add(Float.self, 2 * layout.group)
+        for _ in 0..<2 { fixed.add(Float.self, layout.group) }
         layout.size.add(to: &fixed, shape.blocks)
         var worker = ScratchSize()
         worker.add(Float.self, layout.size.tokens * layout.size.items)

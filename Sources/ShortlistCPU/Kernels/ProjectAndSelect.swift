@@ -25,6 +25,7 @@ struct ProjectTiling: KernelTiling {
         let group = min(queries, max(shape.queries, 1))
         var fixed = ScratchSize()
         fixed.add(Float.self, group * shape.width)
+        fixed.add(Float.self, group)
         var worker = ScratchSize()
         worker.add(Float.self, group * rows)
         worker.add(Float.self, rows * shape.width)
@@ -40,6 +41,8 @@ private struct RunningTop {
     let keys: UnsafeMutablePointer<UInt64>
     let counts: UnsafeMutablePointer<Int>
     let thresholds: UnsafeMutablePointer<Float>
+    /// The highest threshold that any worker has found, by query: a bound for all.
+    let shared: UnsafeMutablePointer<Float>
     let capacity: Int
     let k: Int
 
@@ -60,10 +63,12 @@ private struct RunningTop {
         for place in 1..<max(k, 1) where mine[place] < least { least = mine[place] }
         let score = TopKey.score(least)
         thresholds[query] = score.isNaN ? -.infinity : score
+        if thresholds[query] > sl_load(shared + query) { sl_store(shared + query, thresholds[query]) }
     }
 
     func append(_ query: Int, _ scores: UnsafePointer<Float>, _ count: Int, first: Int32) {
         var done = 0
+        thresholds[query] = max(thresholds[query], sl_load(shared + query))
         while true {
             done += sl_append_above(
                 scores + done, count - done, thresholds[query], first + Int32(done), keys + query * capacity, capacity,
@@ -102,6 +107,8 @@ extension CPUStream {
         var shared = area.shared()
         let capacity = min(tiling.queries, request.queries.count)
         let queries = try source(request.queries).tile(group, scratch: shared.take(Float.self, capacity * width))
+        let bounds = shared.take(Float.self, capacity)
+        bounds.update(repeating: -.infinity, count: group.count)
 
         typealias Floats = UnsafeMutablePointer<Float>
         func running(_ worker: Int) -> (RunningTop, scores: Floats, tile: Floats) {
@@ -111,7 +118,7 @@ extension CPUStream {
             let room = ProjectTiling.capacity(k: k)
             let top = RunningTop(
                 keys: cutter.take(UInt64.self, capacity * room), counts: cutter.take(Int.self, capacity),
-                thresholds: cutter.take(Float.self, capacity), capacity: room, k: k)
+                thresholds: cutter.take(Float.self, capacity), shared: bounds, capacity: room, k: k)
             return (top, scores, tile)
         }
 

@@ -119,8 +119,8 @@ public struct GivenCandidates: Loss {
         _ p: Parameters, _ problem: Problem, _ vectors: Vectors, on stream: any Stream, report: inout Report
     ) throws(ShortlistError) -> CandidateBlocks {
         let used = try copyBlocks(problem, vectors, on: stream)
-        var shape = try blockShape(p, problem.shape)
-        shape.slotCount = used.tokens
+        // The shape that was planned, though ignored tokens leave slots unused: tiles follow from it.
+        let shape = try blockShape(p, problem.shape)
         var result = CandidateBlocks(
             arrangement: .lists, ranges: vectors.ranges, tokens: vectors.tokens.slice(0..<used.tokens),
             items: vectors.items.slice(0..<used.items), logWeights: vectors.logWeights?.slice(0..<used.items),

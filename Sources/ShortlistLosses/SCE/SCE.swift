@@ -6,7 +6,8 @@ import ShortlistCore
 /// Cost with d-wide vectors: 2·n_b·(n + C)·d flops to select, 2·n_b·b_x·b_y·d to score, 6·n·b_y·d for gradients
 /// (`max`; three times the scoring for `union`). Mix adds n·d² + n_b·d² flops, or 2·n·n_b·d where d > n_b. Nothing of
 /// size n_b × C or n_b × n is stored: 12 bytes a token slot (n_b·b_x of them), 4 an item place (n_b·b_y), 4·n_b·d of
-/// directions, 28 bytes a token and 3C/16 bytes, beside tiles; `union` takes 4 more a slot and up to 12 more a place.
+/// directions, 28 bytes a token and 3C/16 bytes, beside tiles; `union` takes 4 more a slot, up to 12 more a place,
+/// and 4 more a token.
 ///
 /// Tokens in no bucket do not count; the report says how many did. Sizes above 2³¹ slots or places are `overflow`,
 /// sizes below 1, a step from 2⁵⁶ on and directions of another shape `invalidArgument`.

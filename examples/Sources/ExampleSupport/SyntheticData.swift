@@ -12,11 +12,11 @@ public struct SyntheticData: Sendable {
     /// Items are chosen in proportion to 1 / (popularity rank + `flatness`).
     private let flatness = 50.0
     private let itemsPerTopic = 60
-    private let followersPerItem = 3
+    private let followersPerItem = 5
     private let relatedTopics = 4
     private let historyLength = 5...24
 
-    private let chanceOfFollower = 0.4
+    private let chanceOfFollower = 0.3
     private let chanceOfTopic = 0.5
     private let chanceOfDrift = 0.12
 

@@ -47,11 +47,13 @@ import Testing
 
     private func train(_ name: LossName, _ arguments: [String]) throws -> TrainingResult {
         let options = try Quickstart.parse(
-            ["--epochs", "12", "--batch", "256", "--dimension", "16", "--learning-rate", "0.02"] + arguments)
+            ["--epochs", "12", "--dimension", "16", "--learning-rate", "0.02"] + arguments)
         let data = world()
+        let split = try LeaveOneOut(data)
         return try Trainer(
-            context: Context(), data: data, split: LeaveOneOut(data), settings: options.training.settings,
-            losses: options.losses, progress: Progress()
+            context: Context(), data: data, split: split,
+            settings: options.training.settings(examples: split.training.count), losses: options.losses,
+            progress: Progress()
         ).train(name)
     }
 }
