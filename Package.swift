@@ -43,7 +43,12 @@ let package = Package(
             dependencies: ["ShortlistCore", "ShortlistLosses", "ShortlistReference"],
             swiftSettings: swift6),
 
-        .testTarget(name: "ShortlistCoreTests", dependencies: ["ShortlistCore"], swiftSettings: swift6),
+        .testTarget(
+            name: "ShortlistCoreTests",
+            dependencies: [
+                "ShortlistCore", "ShortlistLosses", "ShortlistCPU", "ShortlistReference", "ShortlistConformance",
+            ],
+            swiftSettings: swift6),
         .testTarget(name: "ShortlistReferenceTests", dependencies: ["ShortlistReference"], swiftSettings: swift6),
         .testTarget(
             name: "ShortlistCPUTests",

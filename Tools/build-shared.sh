@@ -24,7 +24,8 @@ out=$(cd "$1" && pwd)
 build=${SHORTLIST_BUILD:-$root/.build/shared}${sanitize:+-address}
 mkdir -p "$build"
 
-[ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail "only Linux on x86-64 is supported, this is $(uname -s) on $(uname -m)"
+[ "$(uname -s)" = Linux ] || fail "$(uname -s) is not supported yet; Linux on x86-64 is"
+[ "$(uname -m)" = x86_64 ] || echo "build-shared.sh: $(uname -m) is untested" >&2
 
 # ---- the version, as the header says it ----
 number() { sed -n "s/^#define SHORTLIST_VERSION_$1 \([0-9]*\)$/\1/p" "$root/include/shortlist.h"; }

@@ -28,39 +28,39 @@
  *
  * Conventions that hold for every function unless it says otherwise
  * -----------------------------------------------------------------
- * Status       Every function that can fail returns a shortlist_status: SHORTLIST_OK (0) or a negative, stable number.
- *              The sentence that belongs to the last failure of this thread is shortlist_last_error_message(); it is for
- *              people and may change between versions, so never parse it.
+ * Status       Every function that can fail returns a shortlist_status: SHORTLIST_OK (0) or a negative, stable
+ *              number. The sentence that belongs to the last failure of this thread is
+ *              shortlist_last_error_message(); it is for people and may change between versions, so never parse it.
  * Failure      Bad input is a status, never a crash. On SHORTLIST_CANCELLED, SHORTLIST_DEVICE_LOST,
  *              SHORTLIST_NUMERICAL_FAILURE and SHORTLIST_INTERNAL_ERROR outputs may hold part of a result; on every
  *              other failure no output has been touched, and the context can be used as before.
  * Outputs      Out parameters come first. A pointer marked "may be NULL" is an output that is not wanted: what is not
  *              asked for is not computed.
- * Memory       All arrays are the caller's, in host memory, and are used during the call only, except where a catalog or
- *              a saved state says that it keeps looking at them. Outputs may not overlap inputs or each other
- *              (SHORTLIST_OVERLAPPING_MEMORY). Pointers must have the alignment of their element type. A NULL array is
- *              allowed where its length is 0.
- * Handles      shortlist_context, shortlist_catalog and shortlist_state are opaque names, not addresses: a stale, foreign,
- *              twice released or NULL handle is SHORTLIST_INVALID_HANDLE. What was made from a context keeps what it
- *              needs of it alive: handles may be released in any order.
+ * Memory       All arrays are the caller's, in host memory, and are used during the call only, except where a catalog
+ *              or a saved state says that it keeps looking at them. Outputs may not overlap inputs or each other
+ *              (SHORTLIST_OVERLAPPING_MEMORY). Pointers must have the alignment of their element type. A NULL array
+ *              is allowed where its length is 0.
+ * Handles      shortlist_context, shortlist_catalog and shortlist_state are opaque names, not addresses: a stale,
+ *              foreign, twice released or NULL handle is SHORTLIST_INVALID_HANDLE. What was made from a context keeps
+ *              what it needs of it alive: handles may be released in any order.
  * Threads      A context, and everything made from it, may be used by one thread at a time; a second thread gets
- *              SHORTLIST_BUSY at once and may try again. Different contexts work in parallel. Functions without a handle
- *              may be called from any thread at any time. A context starts its own worker threads.
+ *              SHORTLIST_BUSY at once and may try again. Different contexts work in parallel. Functions without a
+ *              handle may be called from any thread at any time. A context starts its own worker threads.
  * Fork         In a child process, handles made before fork() are SHORTLIST_FORKED. The child can make contexts of its
  *              own, unless fork() happened while another thread was inside a call: then every call in the child that
  *              would need a handle, or make one, is SHORTLIST_FORKED. It never hangs.
  * Determinism  The same inputs, options (workspace limit included), backend, kind of processor and build give the same
  *              bits, whatever the number of threads.
- * Structs      Every struct with a `struct_size` must be initialised with its _INIT macro, which sets struct_size and the
- *              defaults. Later versions only add fields at the end. A struct_size that is smaller than in version 0.1.0
- *              is SHORTLIST_INVALID_ARGUMENT, and so is a larger one whose bytes unknown to the library are not zero.
- *              Fields and flags called `reserved` must be 0.
+ * Structs      Every struct with a `struct_size` must be initialised with its _INIT macro, which sets struct_size and
+ *              the defaults. Later versions only add fields at the end. A struct_size that is smaller than in version
+ *              0.1.0 is SHORTLIST_INVALID_ARGUMENT, and so is a larger one whose bytes unknown to the library are not
+ *              zero. Fields and flags called `reserved` must be 0.
  * Numbers      Matrices are row-major float32. Sizes and counts are int64_t: a negative one is
  *              SHORTLIST_INVALID_ARGUMENT, a product that does not fit 63 bits is SHORTLIST_OVERFLOW. Item numbers are
  *              below 2^31. Losses and sums over tokens are accumulated in double.
  *
- * In what follows N is the number of tokens (rows of `hidden`), C the number of items (rows of the catalog), d the width
- * of both, and n the number of valid tokens (those whose target is not ignored).
+ * In what follows N is the number of tokens (rows of `hidden`), C the number of items (rows of the catalog), d the
+ * width of both, and n the number of valid tokens (those whose target is not ignored).
  *
  * C99 and C++11 or later. SPDX-License-Identifier: Apache-2.0
  */
@@ -106,7 +106,8 @@ enum {
     SHORTLIST_TARGET_OUT_OF_RANGE = -2,  /* a target outside 0 .. C-1 that is not the ignore index; the message names
                                             the first bad position and its value */
     SHORTLIST_EXCLUDED_TARGET = -3,      /* an excluded item (or one whose bias is minus infinity) as a target */
-    SHORTLIST_INVALID_WEIGHT = -4,       /* a weight, scale or denominator that is negative or NaN, or a scale of 0 */
+    SHORTLIST_INVALID_WEIGHT = -4,       /* a weight, scale, denominator or log-weight that is negative, NaN or infinite
+                                            where it may not be, or a scale of 0 */
     SHORTLIST_OVERLAPPING_MEMORY = -5,   /* an output overlaps an input or another output */
     SHORTLIST_WORKSPACE_LIMIT = -6,      /* the limit is below the least this call needs;
                                             shortlist_last_error_need() is that least, in bytes */
@@ -132,8 +133,8 @@ enum {
 const char *shortlist_status_name(shortlist_status status);
 
 /* What went wrong in the last call of this thread that failed, as a sentence in English, UTF-8, without a newline; ""
- * when none has failed yet. A call that succeeds leaves it as it is. The string belongs to the library and is valid until
- * the next failing call of the same thread. Never NULL.
+ * when none has failed yet. A call that succeeds leaves it as it is. The string belongs to the library and is valid
+ * until the next failing call of the same thread. Never NULL.
  * Thread: any, at any time. Since 0.1.0. */
 const char *shortlist_last_error_message(void);
 
@@ -306,8 +307,8 @@ typedef struct shortlist_outputs {
     double upstream;                           /* MEAN, SUM: multiplies the gradients; rounded to float32; 1 */
     const float *token_upstream;               /* with NONE, for gradients: N numbers instead of `upstream` */
     shortlist_mutable_matrix hidden_gradient;  /* N x d, all written; rows of tokens that do not count are 0 */
-    shortlist_mutable_matrix catalog_gradient; /* C x d (STORE, ADD), or room x d (ROWS; may be empty where only the bias
-                                                  gradient is wanted) */
+    shortlist_mutable_matrix catalog_gradient; /* C x d (STORE, ADD), or room x d (ROWS); none where only
+                                                  the bias gradient is wanted */
     float *bias_gradient;                      /* C (STORE and NONE: written, ADD: added to), or room (ROWS) */
     int32_t *row_ids;                          /* ROWS: room */
     int64_t row_capacity;                      /* ROWS: the room */
@@ -381,9 +382,9 @@ const char *shortlist_note_text(int32_t bit);
  * NaN or infinity in hidden or items: never a failure; tokens whose logits are not finite have a loss that is not
  * finite, and the report counts them.
  *
- * Memory: nothing of size N x C is ever stored. The workspace is planned before anything runs, obeys the context's limit
- * by working in smaller tiles, and is kept by the context for the next call: a call like the one before allocates
- * nothing.
+ * Memory: nothing of size N x C is ever stored. The workspace is planned before anything runs, obeys the context's
+ * limit by working in smaller tiles, and is kept by the context for the next call: a call like the one before
+ * allocates nothing large.
  * Thread: one at a time for a context and all that is made from it, else SHORTLIST_BUSY.
  * Errors: SHORTLIST_INVALID_ARGUMENT, _TARGET_OUT_OF_RANGE, _EXCLUDED_TARGET, _INVALID_WEIGHT, _OVERLAPPING_MEMORY,
  * _WORKSPACE_LIMIT, _OUT_OF_MEMORY, _ROOM_TOO_SMALL, _UNSUPPORTED, _BUSY, _INVALID_HANDLE, _FORKED, _CANCELLED,
@@ -398,7 +399,7 @@ typedef struct shortlist_cross_entropy_options {
 
 #define SHORTLIST_CROSS_ENTROPY_OPTIONS_INIT { sizeof(shortlist_cross_entropy_options), 0 }
 
-/* Exact softmax cross-entropy over all items. About 6 N C d flops with both gradients. */
+/* Exact softmax cross-entropy over all items. About 8 N C d flops with both gradients. */
 shortlist_status shortlist_cross_entropy(double *loss, shortlist_context *context,
                                          const shortlist_cross_entropy_options *options, const shortlist_batch *batch,
                                          const shortlist_outputs *outputs, shortlist_report *report);
@@ -444,13 +445,13 @@ shortlist_status shortlist_sce(double *loss, shortlist_context *context, const s
                                const shortlist_batch *batch, const shortlist_outputs *outputs,
                                shortlist_report *report);
 
-/* RECE (arXiv 2408.02354). bucket_count 0 stands for the default max(1, floor(sqrt(4 (1 + 2 neighbour_chunks) min(n, C)))),
- * chunk_count 0 for bucket_count. */
+/* RECE (arXiv 2408.02354). bucket_count 0 stands for the default
+ * max(1, floor(sqrt(4 (1 + 2 neighbour_chunks) min(n, C)))), chunk_count 0 for bucket_count. */
 typedef struct shortlist_rece_options {
     uint32_t struct_size;
     int32_t directions;                 /* GAUSSIAN, or GIVEN */
     int64_t bucket_count;               /* hash values */
-    int64_t chunk_count;                /* equal chunks of the sorted tokens and items; capped at min(n, C) */
+    int64_t chunk_count;                /* equal chunks of the sorted tokens and items; capped at n and at C */
     int64_t neighbour_chunks;           /* on each side; 1 */
     int64_t rounds;                     /* 1 */
     uint64_t seed;
@@ -469,22 +470,22 @@ shortlist_status shortlist_rece(double *loss, shortlist_context *context, const 
                                 const shortlist_batch *batch, const shortlist_outputs *outputs,
                                 shortlist_report *report);
 
-/* Ragged candidate blocks. Block k pairs the tokens tokens[token_offsets[k] .. token_offsets[k + 1] - 1] (rows of hidden,
- * each at most once in a block) with the items items[item_offsets[k] .. item_offsets[k + 1] - 1]. An item that stands
- * twice in a block counts once. */
+/* Ragged candidate blocks. Block k pairs the tokens tokens[token_offsets[k] .. token_offsets[k + 1] - 1] (rows of
+ * hidden, each at most once in a block) with the items items[item_offsets[k] .. item_offsets[k + 1] - 1]. An item
+ * that stands twice in a block counts once. */
 typedef struct shortlist_given_candidates_options {
     uint32_t struct_size;
-    int32_t combination;                /* SHORTLIST_COMBINATION_...; MAX */
+    int32_t combination;          /* SHORTLIST_COMBINATION_...; MAX */
     int64_t block_count;
-    const int64_t *token_offsets;       /* block_count + 1, beginning at 0, never falling */
-    const int32_t *tokens;              /* token_offsets[block_count] */
-    const int64_t *item_offsets;        /* block_count + 1, beginning at 0, never falling */
-    const int32_t *items;               /* item_offsets[block_count] */
-    const float *log_weights;           /* parallel to items, added to the candidates' logits (for example minus log q of
-                                           a sampled candidate), or NULL */
+    const int64_t *token_offsets; /* block_count + 1, beginning at 0, never falling */
+    const int32_t *tokens;        /* token_offsets[block_count] */
+    const int64_t *item_offsets;  /* block_count + 1, beginning at 0, never falling */
+    const int32_t *items;         /* item_offsets[block_count] */
+    const float *log_weights;     /* parallel to items, added to the candidates' logits (minus log q of a sampled
+                                     candidate), or NULL */
     const uint8_t *contributes_to_catalog_gradient; /* block_count flags, or NULL: each 1. A block with 0 acts on the
-                                           loss and on the hidden gradient; its candidates get no catalog or bias
-                                           gradient */
+                                                       loss and on the hidden gradient; its candidates get no catalog
+                                                       or bias gradient */
 } shortlist_given_candidates_options;
 
 #define SHORTLIST_GIVEN_CANDIDATES_OPTIONS_INIT                                                                        \
@@ -503,8 +504,8 @@ shortlist_status shortlist_given_candidates(double *loss, shortlist_context *con
  * Retrieval and ranking
  * ================================================================================================================== */
 
-/* Queries against a catalog. The score of item j for query i is <query_i, item_j> + bias_j. (A model trained with a scale
- * and a bias multiplies its queries by the scale.) */
+/* Queries against a catalog. The score of item j for query i is <query_i, item_j> + bias_j. (A model trained with a
+ * scale and a bias multiplies its queries by the scale.) */
 typedef struct shortlist_query {
     uint32_t struct_size;
     int32_t reserved;                 /* 0 */
@@ -535,9 +536,10 @@ typedef struct shortlist_query {
 shortlist_status shortlist_top_k(int32_t *ids, float *scores, shortlist_context *context, const shortlist_query *query,
                                  int64_t k, shortlist_report *report);
 
-/* The rank of each query's target among the items that are not left out, from 1: one more than the number of items that
- * score higher, or the same with a lower number. The target itself always takes part, also when it is in `seen`. With
- * ranks, HR@k is the share of ranks <= k, MRR the mean of 1 / rank, NDCG@k the mean of 1 / log2(1 + rank) for ranks <= k.
+/* The rank of each query's target among the items that are not left out, from 1: one more than the number of items
+ * that score higher, or the same with a lower number. The target itself always takes part, also when it is in `seen`.
+ * With ranks, HR@k is the share of ranks <= k, MRR the mean of 1 / rank, NDCG@k the mean of 1 / log2(1 + rank) for
+ * ranks <= k.
  *
  * ranks      out: Q numbers
  * targets    Q item numbers; one outside 0 .. C-1 is SHORTLIST_TARGET_OUT_OF_RANGE, an excluded item
@@ -550,16 +552,16 @@ shortlist_status shortlist_target_ranks(int64_t *ranks, shortlist_context *conte
  * Contexts
  * ================================================================================================================== */
 
-/* Called now and then during a long call, on the thread that made the call. Anything but 0 ends the call soon after with
- * SHORTLIST_CANCELLED. It may not use the context (SHORTLIST_BUSY). */
+/* Called now and then during a long call, on the thread that made the call. Anything but 0 ends the call soon after
+ * with SHORTLIST_CANCELLED. It may not use the context (SHORTLIST_BUSY). */
 typedef int32_t (*shortlist_stop_callback)(void *user_data);
 
 typedef struct shortlist_context_options {
     uint32_t struct_size;
     int32_t threads;                     /* worker threads, the calling one included; 0: one for each processor */
-    const char *backend;                 /* "cpu", ...; NULL: the best that can run here. Asked for by name, a backend that
-                                            cannot run is an error, never replaced */
-    int32_t device;                      /* index among that backend's devices (which must then be named); -1: the best */
+    const char *backend;                 /* "cpu", ...; NULL: the best that can run here. A backend that is asked for
+                                            and cannot run is an error, never replaced */
+    int32_t device;                      /* index among the devices of the named backend; -1: the best */
     int32_t reserved;                    /* 0 */
     int64_t workspace_limit;             /* bytes that a call may use beside inputs and outputs; 0: no limit */
     shortlist_stop_callback should_stop; /* or NULL */
@@ -580,7 +582,7 @@ shortlist_status shortlist_context_create(shortlist_context **context, const sho
  * _FORKED. Since 0.1.0. */
 shortlist_status shortlist_context_release(shortlist_context *context);
 
-/* Which backend and device a context runs on, and why. Strings are UTF-8, end in NUL, and are cut if they do not fit. */
+/* Which backend and device a context runs on, and why. Strings are UTF-8, end in NUL, are cut if they do not fit. */
 typedef struct shortlist_context_info {
     uint32_t struct_size;
     int32_t threads;         /* worker threads, the calling one included */
@@ -592,7 +594,8 @@ typedef struct shortlist_context_info {
 
 #define SHORTLIST_CONTEXT_INFO_INIT { sizeof(shortlist_context_info), 0, 0, "", "", "" }
 
-/* info: out. Thread: as the context. Errors: SHORTLIST_INVALID_ARGUMENT, _INVALID_HANDLE, _BUSY, _FORKED. Since 0.1.0. */
+/* info: out. Thread: as the context. Since 0.1.0.
+ * Errors: SHORTLIST_INVALID_ARGUMENT, _INVALID_HANDLE, _BUSY, _FORKED. */
 shortlist_status shortlist_context_get_info(shortlist_context_info *info, shortlist_context *context);
 
 /* A device that a backend knows, or a backend that has none. */
@@ -620,10 +623,10 @@ shortlist_status shortlist_device_get_info(shortlist_device_info *info, int64_t 
 /* ================================================================================================================== *
  * Catalogs
  *
- * A catalog makes item vectors known to a context once instead of with every call. On the CPU it is a view of the caller's
- * memory; on a device it is a resident copy. Code that is right for both: keep the memory alive until the catalog and the
- * states made with it are released, and call an update after changing it, before the next call that should see the
- * change. (Without the update the CPU sees the change, a device does not.)
+ * A catalog makes item vectors known to a context once instead of with every call. On the CPU it is a view of the
+ * caller's memory; on a device it is a resident copy. Code that is right for both: keep the memory alive until the
+ * catalog and the states made with it are released, and call an update after changing it, before the next call that
+ * should see the change. (Without the update the CPU sees the change, a device does not.)
  * ================================================================================================================== */
 
 /* Makes a catalog of `items` (C x d) with an optional bias (C numbers, or NULL; minus infinity leaves an item out).
@@ -647,10 +650,11 @@ shortlist_status shortlist_catalog_release(shortlist_catalog *catalog);
 /* ================================================================================================================== *
  * Advanced: forward and backward apart
  *
- * A forward call gives the loss and a saved state (selection, log-sum-exp, winners, which tokens counted); any number of
- * backward calls use it, each with its own upstream and its own choice of gradients; nothing is selected again. The results
- * are those of the one call. The state keeps looking at hidden, targets, weights, items and item_bias (or the catalog's
- * memory): keep them alive and unchanged until the state is released. Everything else is used during the call only.
+ * A forward call gives the loss and a saved state (selection, log-sum-exp, winners, which tokens counted); any number
+ * of backward calls use it, each with its own upstream and its own choice of gradients; nothing is selected again.
+ * The results are those of the one call. The state keeps looking at hidden, targets, weights, items and item_bias (or
+ * the catalog's memory): keep them alive and unchanged until the state is released. Everything else is used during
+ * the call only.
  *
  * state      out: release it with shortlist_state_release
  * outputs    may ask for token_losses and log_sum_exp only; NULL: neither
@@ -680,9 +684,9 @@ shortlist_status shortlist_backward(shortlist_state *state, const shortlist_outp
  * Errors: SHORTLIST_INVALID_HANDLE, _BUSY, _FORKED. Since 0.1.0. */
 shortlist_status shortlist_state_release(shortlist_state *state);
 
-/* How large the selection of a state is: block_count blocks that hold token_count tokens and item_count items together.
- * Each out parameter may be NULL. Thread: as the context. Errors: SHORTLIST_UNSUPPORTED for exact cross-entropy, whose one
- * block is everything; SHORTLIST_INVALID_HANDLE, _BUSY, _FORKED. Since 0.1.0. */
+/* How large the selection of a state is: block_count blocks that hold token_count tokens and item_count items
+ * together. Each out parameter may be NULL. Thread: as the context. Errors: SHORTLIST_UNSUPPORTED for exact cross-
+ * entropy, whose one block is everything; SHORTLIST_INVALID_HANDLE, _BUSY, _FORKED. Since 0.1.0. */
 shortlist_status shortlist_state_selection_size(int64_t *block_count, int64_t *token_count, int64_t *item_count,
                                                 shortlist_state *state);
 
@@ -690,16 +694,16 @@ shortlist_status shortlist_state_selection_size(int64_t *block_count, int64_t *t
  * gives the same losses. RECE's rounds and chunks come as blocks for SHORTLIST_COMBINATION_UNION.
  *
  * token_offsets, item_offsets   out: block_count + 1 numbers each
- * tokens, items                 out: token_count, item_count numbers. Items ascend within a block, but for RECE's, which
- *                               stand in the order of their hashes
+ * tokens, items                 out: token_count, item_count numbers. Items ascend within a block, but for RECE's,
+ *                               which stand in the order of their hashes
  * Thread and errors as shortlist_state_selection_size. Since 0.1.0. */
 shortlist_status shortlist_state_get_selection(int64_t *token_offsets, int32_t *tokens, int64_t *item_offsets,
                                                int32_t *items, shortlist_state *state);
 
 /* The block of the selection through which each token's gradient flows.
  *
- * winners       out: N numbers. With SHORTLIST_COMBINATION_MAX the winning block (the lowest on a tie), with _UNION 0, and
- *               -1 for a token that does not count
+ * winners       out: N numbers. With SHORTLIST_COMBINATION_MAX the winning block (the lowest on a tie), with _UNION
+ *               0, and -1 for a token that does not count
  * token_count   N
  * Thread as the context. Errors: SHORTLIST_INVALID_ARGUMENT, _ROOM_TOO_SMALL, _INVALID_HANDLE, _BUSY, _FORKED.
  * Since 0.1.0. */
@@ -717,15 +721,15 @@ shortlist_status shortlist_philox_block(uint32_t *result, const uint32_t *counte
 
 /* What a draw is for. */
 enum {
-    SHORTLIST_STREAM_DIRECTIONS = 0, /* of SCE (rows 0 .. bucket_count-1) and RECE (round r: from row r * bucket_count) */
+    SHORTLIST_STREAM_DIRECTIONS = 0, /* of SCE (rows from 0), and of RECE (round r: rows from r * bucket_count) */
     SHORTLIST_STREAM_MIXING = 1      /* the mixing weights of SCE's MIX when d > bucket_count */
     /* 2 .. 255 are for later versions */
 };
 
-/* Standard normal numbers: entry (r, c) of `draws` becomes entry (first_row + r, c) of the infinite matrix that seed, step
- * and stream name. SCE with GAUSSIAN directions uses draws of bucket_count x d from row 0 of SHORTLIST_STREAM_DIRECTIONS.
- * draws: out. seed: any. step: below 2^56. stream: SHORTLIST_STREAM_.... first_row: >= 0.
- * Thread: any, at any time. Errors: SHORTLIST_INVALID_ARGUMENT, _UNSUPPORTED, _OVERFLOW. Since 0.1.0. */
+/* Standard normal numbers: entry (r, c) of `draws` becomes entry (first_row + r, c) of the infinite matrix that seed,
+ * step and stream name. SCE with GAUSSIAN directions uses draws of bucket_count x d from row 0 of
+ * SHORTLIST_STREAM_DIRECTIONS. draws: out. seed: any. step: below 2^56. stream: SHORTLIST_STREAM_.... first_row: >=
+ * 0. Thread: any, at any time. Errors: SHORTLIST_INVALID_ARGUMENT, _UNSUPPORTED, _OVERFLOW. Since 0.1.0. */
 shortlist_status shortlist_philox_normal(const shortlist_mutable_matrix *draws, uint64_t seed, uint64_t step,
                                          int32_t stream, int64_t first_row);
 

@@ -72,6 +72,8 @@ extension Context {
                 }
                 let result = try backward(state, into: results.outputs(rowSparse: rows), upstream: up)
                 var evaluation = results.evaluation(result, rowSparse: rows)
+                evaluation.report =
+                    gradients.isEmpty ? state.result.report : state.result.report.followed(by: result.report)
                 if tokenResults.contains(.selection) { evaluation.selection = try state.selection() }
                 return evaluation
             }

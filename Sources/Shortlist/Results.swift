@@ -64,6 +64,7 @@ public struct Evaluation: Sendable {
     public var logSumExp: [Float]?
     /// Where `TokenResults.selection` was asked for.
     public var selection: CandidateLists?
+    /// What the call did.
     public var report: Report
 }
 
@@ -115,6 +116,7 @@ public struct BatchOptions: Sendable {
     public var excludedItems: [Int32]
     /// s of z = s·⟨x, y⟩ + b, > 0.
     public var scale: Float
+    /// How token losses become the result; mean unless said otherwise.
     public var reduction: Reduction
     /// For mean: instead of Σ w.
     public var denominator: Double?

@@ -123,7 +123,8 @@ func itemIds(_ value: shortlist_indices, _ name: String) throws(ShortlistError) 
     switch Int(value.dtype) {
     case SHORTLIST_INT32: return try array(value.data?.assumingMemoryBound(to: Int32.self), Int(value.count), name)
     case SHORTLIST_INT64:
-        throw ShortlistError(.unsupported, "\(name): int64 is not supported by this version (but for targets), int32 is")
+        throw ShortlistError(
+            .unsupported, "\(name): int64 is not supported by this version (but for targets), int32 is")
     default: throw invalid("\(name): dtype \(value.dtype); item numbers are SHORTLIST_INT32")
     }
 }

@@ -42,7 +42,8 @@ func checkSize<Struct: SizedStruct>(of pointer: UnsafePointer<Struct>) throws(Sh
     guard bytes[Int(known)...].allSatisfy({ $0 == 0 }) else {
         throw ShortlistError(
             .invalidArgument,
-            "\(Struct.name) has fields beyond its first \(known) bytes that this version does not know and that are set")
+            "\(Struct.name) has fields beyond its first \(known) bytes that this version does not know and that are set"
+        )
     }
 }
 

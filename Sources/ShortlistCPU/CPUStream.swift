@@ -55,7 +55,7 @@ final class CPUStream: Stream {
     }
 
     private func scratchBytes(of plan: WorkspacePlan) throws(ShortlistError) -> Int {
-        let room = plan.limit - min(plan.limit, plan.reservedBytes)
+        let room = plan.scratchLimit
         var least = 0
         var planned = 0
         for kernel in plan.kernels {
@@ -63,8 +63,8 @@ final class CPUStream: Stream {
             least = max(least, need.least)
             planned = max(planned, need.planned)
         }
-        telemetry.least = plan.reservedBytes + least
-        telemetry.planned = plan.reservedBytes + planned
+        telemetry.least = plan.committedBytes + least
+        telemetry.planned = plan.committedBytes + planned
         guard telemetry.least <= plan.limit else {
             throw ShortlistError(
                 .workspaceLimit,

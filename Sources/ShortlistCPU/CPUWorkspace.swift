@@ -38,7 +38,7 @@ final class CPUWorkspace: Workspace, @unchecked Sendable {
         offset = 0
         used = 0
         scratchUsed = 0
-        scratchLimit = plan.limit - min(plan.limit, plan.reservedBytes)
+        scratchLimit = plan.scratchLimit
         shouldStop = plan.shouldStop
     }
 

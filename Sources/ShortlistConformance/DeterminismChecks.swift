@@ -42,7 +42,8 @@ extension ConformanceSuite {
         let rest = " data=1 bias=2 weights=2 ignored=10 excluded=9 hiddenGradient=1 catalogGradient=1 biasGradient=1 scaleGradient=1 upstream=1"
         var cases: [ConformanceCase] = []
         for (index, line) in lines.enumerated() {
-            for limit in [0, 1, 2] {
+            // Under the least only one worker fits: once is enough.
+            for limit in index == 2 ? [0, 1, 2] : [0, 2] {
                 guard var options = ConformanceCase(line: line + rest) else { continue }
                 options.seed = 40 + index
                 options.limit = limit

@@ -41,3 +41,6 @@ struct Dice {
         Array(shuffled(Array(0..<bound)).prefix(count))
     }
 }
+
+/// e^{−x} − 1, accurate for small x.
+func expm1Negative(_ x: Double) -> Double { expm1(-x) }

@@ -84,7 +84,8 @@ public struct BackendRegistry: Sendable {
     /// The device with the highest score (of equals the first), or the one that was asked for. Asking by name never
     /// falls back to another backend.
     ///
-    /// - Throws: `unknownBackend`, `backendUnavailable` (with the backend's reason), `invalidArgument` for an index.
+    /// - Throws: `unknownBackend`, `backendUnavailable` (with the backend's or the device's reason), `invalidArgument`
+    ///   for an index.
     public func choose(backend name: String? = nil, device index: Int? = nil) throws(ShortlistError) -> BackendChoice {
         if let name { return try chooseNamed(name, device: index) }
         guard index == nil else {
@@ -120,11 +121,22 @@ public struct BackendRegistry: Sendable {
                 throw ShortlistError(
                     .invalidArgument, "backend '\(name)' has \(devices.count) devices, there is no device \(index)")
             }
-            return BackendChoice(name: name, device: device, reason: "asked for by name and index", backend: backend)
+            return try usable(device, of: backend, reason: "asked for by name and index")
         }
         guard let device = devices.max(by: { $0.score < $1.score }) else {
             throw ShortlistError(.backendUnavailable, "backend '\(name)' has no device")
         }
-        return BackendChoice(name: name, device: device, reason: "asked for by name", backend: backend)
+        return try usable(device, of: backend, reason: "asked for by name")
+    }
+
+    private func usable(
+        _ device: Device, of backend: any Backend, reason: String
+    ) throws(ShortlistError) -> BackendChoice {
+        guard device.score > 0 else {
+            throw ShortlistError(
+                .backendUnavailable,
+                "device \(device.index) of backend '\(backend.name)' cannot run here: \(device.detail)")
+        }
+        return BackendChoice(name: backend.name, device: device, reason: reason, backend: backend)
     }
 }

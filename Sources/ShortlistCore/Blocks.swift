@@ -26,9 +26,11 @@ public struct BufferID: Sendable, Hashable {
 /// A row-major f32 matrix in a stream's memory.
 public struct DeviceMatrix: Sendable {
     public let buffer: BufferID
+    /// In elements.
     public let offset: Int
     public let rows: Int
     public let columns: Int
+    /// Elements from one row's start to the next.
     public let rowStride: Int
 
     public init(buffer: BufferID, offset: Int, rows: Int, columns: Int, rowStride: Int) {
@@ -39,6 +41,7 @@ public struct DeviceMatrix: Sendable {
         self.rowStride = rowStride
     }
 
+    /// The rows `range`, in the same memory.
     public func rowRange(_ range: Range<Int>) -> DeviceMatrix {
         DeviceMatrix(
             buffer: buffer, offset: offset + range.lowerBound * rowStride, rows: range.count, columns: columns,
@@ -50,6 +53,7 @@ public struct DeviceMatrix: Sendable {
 /// and no compacted copy of X is kept.
 public struct RowSource: Sendable {
     public let matrix: DeviceMatrix
+    /// Ascending row numbers of `matrix`; nil for all its rows.
     public let rows: Vector<Int32>?
     public var count: Int { rows?.count ?? matrix.rows }
     public var width: Int { matrix.columns }
@@ -60,11 +64,14 @@ public struct RowSource: Sendable {
     }
 }
 
-/// The valid tokens of a call. A token's *ordinal* is its place among the valid ones; everything per token is indexed
-/// by ordinal, and `hidden.rows` (where present) leads back to rows of X.
+/// The valid tokens of a call. A token's *ordinal* is its place among the valid ones; everything that a call keeps per
+/// token is indexed by ordinal, and `hidden.rows` (where present) leads back to rows of X. What the caller gave is
+/// indexed by row of X.
 public struct TokenSet: Sendable {
     public let hidden: RowSource
+    /// By ordinal.
     public let targets: Vector<Int32>
+    /// By row of X: the caller's.
     public let weights: Vector<Float>?
     public var count: Int { hidden.count }
 
@@ -77,7 +84,9 @@ public struct TokenSet: Sendable {
 
 /// The catalog of a call: Y, its bias, and the items that are never candidates.
 public struct ItemSet: Sendable {
+    /// Y, C × d.
     public let matrix: DeviceMatrix
+    /// C values.
     public let bias: Vector<Float>?
     /// Ascending distinct ids, items with a bias of −∞ among them; nil where nothing is excluded.
     public let excluded: Vector<Int32>?
@@ -94,8 +103,10 @@ public struct ItemSet: Sendable {
 
 /// One candidate block: a run of `tokens` × a run of `items` of its `CandidateBlocks`.
 public struct BlockRange: Sendable, BitwiseCopyable {
+    /// The first token slot, and how many.
     public var tokenStart: Int
     public var tokenCount: Int
+    /// The first item place, and how many.
     public var itemStart: Int
     public var itemCount: Int
     /// 0 switches the block off for dY and db.
@@ -136,6 +147,7 @@ public struct CandidateBlocks: Sendable {
     }
 
     public var arrangement: Arrangement
+    /// A range for each block.
     public var ranges: Vector<BlockRange>
     /// Token ordinals by slot; nil: slot = ordinal.
     public var tokens: Vector<Int32>?
@@ -152,6 +164,7 @@ public struct CandidateBlocks: Sendable {
     public var blockOfPlace: Vector<Int32>?
     public var blockOfSlot: Vector<Int32>?
     public var combination: Combination
+    /// The sizes that were planned.
     public var shape: BlockShape
 
     /// Each token has at most one candidate row to add to dX (`max`: its winner; one block; within a round of RECE).
@@ -175,9 +188,13 @@ public struct CandidateBlocks: Sendable {
 }
 
 /// What combination leaves per token: ℓ, the log-sum-exp over target and shortlist, and (for `max`) the winning slot.
+/// All by ordinal.
 public struct TokenState: Sendable {
+    /// From `targetLogits`, before combination.
     public var targetLogits: Vector<Float>
+    /// ℓ, without the weight; 0 for a token that does not count.
     public var losses: Vector<Float>
+    /// 0 for a token that does not count.
     public var logSumExp: Vector<Float>
     /// −1 for a token that does not count; for `union` 0 for one that does.
     public var winners: Vector<Int32>
@@ -216,6 +233,7 @@ public struct GradientTargets: Sendable {
     public var hidden: DeviceMatrix?
     /// C × d, or one row an item of `rows`.
     public var catalog: DeviceMatrix?
+    /// C values, or one an item of `rows`.
     public var bias: Vector<Float>?
     /// Present for a row-sparse gradient.
     public var rows: ItemMap?

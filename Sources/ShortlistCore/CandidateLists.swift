@@ -52,6 +52,8 @@ public struct CandidateLists: Sendable, Equatable {
 
 /// `CandidateLists` in borrowed memory; nothing is copied until the call that uses it, which must happen while it is
 /// valid.
+///
+/// The fields mean what those of `CandidateLists` mean.
 public struct CandidateView: @unchecked Sendable {
     // Sendable: read-only; the maker keeps the memory alive and unchanged.
     public var tokenOffsets: UnsafeBufferPointer<Int>

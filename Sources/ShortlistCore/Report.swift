@@ -28,16 +28,19 @@ public struct Report: Sendable, Equatable {
     /// k of a top-k call after capping.
     public var topK = 0
 
-    /// Bytes that the plan reserved, of which `workspaceUsed` were handed out; `workspaceLeast` is the smallest limit
-    /// under which this call works.
+    /// Bytes beside inputs and outputs that the call planned: its vectors and the largest scratch of its kernels.
     public var workspacePlanned = 0
+    /// Bytes of them that were handed out, at most.
     public var workspaceUsed = 0
+    /// The smallest workspace limit under which this call works.
     public var workspaceLeast = 0
     /// Threads that took part, at most.
     public var threads = 0
     public var seconds = StageSeconds()
 
+    /// Kernels that ran as the backend's own.
     public var nativeKernels: KernelSet = []
+    /// Kernels that ran composed of simpler ones, because the backend has none of its own.
     public var composedKernels: KernelSet = []
     /// Bytes that crossed a bus; 0 on the CPU.
     public var bytesUploaded = 0
@@ -45,14 +48,38 @@ public struct Report: Sendable, Equatable {
     public var notes: Notes = []
 
     public init() {}
+
+    /// One report of a forward call and a backward call over its state: times added, memory at its largest.
+    public func followed(by backward: Report) -> Report {
+        var both = backward
+        both.workspacePlanned = max(workspacePlanned, backward.workspacePlanned)
+        both.workspaceUsed = max(workspaceUsed, backward.workspaceUsed)
+        both.workspaceLeast = max(workspaceLeast, backward.workspaceLeast)
+        both.threads = max(threads, backward.threads)
+        both.nativeKernels.formUnion(nativeKernels)
+        both.composedKernels.formUnion(composedKernels)
+        both.notes.formUnion(notes)
+        both.bytesUploaded += bytesUploaded
+        both.bytesDownloaded += bytesDownloaded
+        both.seconds.select += seconds.select
+        both.seconds.score += seconds.score
+        both.seconds.combine += seconds.combine
+        both.seconds.gradient += seconds.gradient
+        both.seconds.total += seconds.total
+        return both
+    }
 }
 
 /// Wall-clock seconds by stage.
 public struct StageSeconds: Sendable, Equatable {
+    /// Choosing candidates. Retrieval and ranking count as this.
     public var select = 0.0
+    /// Logits to one log-sum-exp for each token and block.
     public var score = 0.0
+    /// Blocks to losses, and their sum.
     public var combine = 0.0
     public var gradient = 0.0
+    /// The whole call, checks and planning too.
     public var total = 0.0
     public init() {}
 }
@@ -71,6 +98,7 @@ public struct Notes: OptionSet, Sendable, Hashable {
     /// The workspace limit lowered the number of threads.
     public static let threadsReducedByLimit = Notes(rawValue: 1 << 3)
 
+    /// A sentence for each note.
     public var descriptions: [String] {
         [
             (Notes.mixFellBackToGaussian, "mix fell back to gaussian directions: the Gram matrix has no usable trace"),

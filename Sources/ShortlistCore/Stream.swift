@@ -8,6 +8,8 @@ public protocol Workspace: AnyObject, Sendable {
 public struct WorkspacePlan {
     /// Bytes of the vectors that the call reserves, each rounded up to `Memory.alignment`.
     public private(set) var reservedBytes = 0
+    /// Bytes that a resumed workspace holds already: they count against the limit, and no room is made for them.
+    public var heldBytes = 0
     /// The kernels that the call will run, as far as they need scratch. They run one after the other, so that the call
     /// needs the largest of their scratches beside `reservedBytes`.
     public var kernels: [KernelShape] = []
@@ -42,6 +44,17 @@ public protocol VectorSource {
 }
 
 extension WorkspacePlan: VectorSource {}
+
+extension WorkspacePlan {
+    /// What counts against the limit before any scratch.
+    public var committedBytes: Int {
+        let (sum, overflow) = reservedBytes.addingReportingOverflow(heldBytes)
+        return overflow ? .max : sum
+    }
+
+    /// What is left for kernels' scratch.
+    public var scratchLimit: Int { limit - min(limit, committedBytes) }
+}
 
 /// A stream as a source of vectors.
 public struct StreamVectors: VectorSource {

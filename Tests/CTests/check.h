@@ -28,8 +28,8 @@ void check_about(const char *about);
 /* Failed checks of the running test so far. */
 int check_failures(void);
 
-/* Runs tests one after the other and ends with "N passed, N failed". Returns the exit status. `only` (or NULL) picks the
- * tests whose name contains it. */
+/* Runs tests one after the other and ends with "N passed, N failed". Returns the exit status. `only` (or NULL) picks
+ * the tests whose name contains it. */
 int run_tests(const test *tests, int count, const char *only);
 
 #endif

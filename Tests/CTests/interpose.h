@@ -1,5 +1,5 @@
-/* Counts the memory of a process from outside the library, and makes chosen allocations fail. Put before the C library's
- * own allocator with LD_PRELOAD=libinterpose.so. Memory that is mapped rather than allocated (thread stacks, OpenBLAS's
+/* Counts the memory of a process from outside the library, and makes chosen allocations fail. Put before the C
+ * library's own allocator with LD_PRELOAD=libinterpose.so. Memory that is mapped rather than allocated (thread stacks, OpenBLAS's
  * packing buffers) is not counted. */
 #ifndef INTERPOSE_H
 #define INTERPOSE_H

@@ -105,7 +105,8 @@ if [ -z "$sanitize" ]; then
 
     cc -O1 $c99 "$root/examples/snippets/snippet.c" -o "$work/snippet" $libs
     check "the snippet of README.md runs" "$work/snippet"
-    check "embed-c is built by its Makefile" make -s -C "$root/examples/embed-c" OUT="$work/embed-c" CFLAGS="-O2 $warnings"
+    check "embed-c is built by its Makefile" make -s -C "$root/examples/embed-c" OUT="$work/embed-c" \
+        CFLAGS="-O2 $warnings"
     for items in 11 300 20000; do
         for seed in 1 2; do check "embed-c learns $items items, seed $seed" learns $items $seed; done
     done
@@ -119,8 +120,8 @@ else
     # which of the runtime's symbols to export; gold warns about hundreds.
     compiler=cc
     if command -v clang >/dev/null; then compiler="clang -fuse-ld=lld"; fi
-    $compiler -O1 -g -fsanitize=address -fno-omit-frame-pointer $c99 $sources -o "$work/test_shortlist" $libs -lpthread \
-        -lm
+    $compiler -O1 -g -fsanitize=address -fno-omit-frame-pointer $c99 $sources -o "$work/test_shortlist" $libs \
+        -lpthread -lm
     program "test_shortlist under AddressSanitizer" env \
         ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 "$work/test_shortlist"
 fi

@@ -55,8 +55,8 @@ static void each_thread_has_its_own_message(void) {
     CHECK(shortlist_last_error_need() == 0);
 }
 
-/* A struct_size that is too small, absurd, or larger with bytes that are not zero, for one struct in one call. `base` is
- * the struct, followed by 64 bytes that belong to the test. */
+/* A struct_size that is too small, absurd, or larger with bytes that are not zero, for one struct in one call. `object`
+ * is the struct, followed by 64 bytes that belong to the test. */
 #define SIZES_REFUSED(object, call)                                                                                    \
     do {                                                                                                               \
         const uint32_t size = (uint32_t)sizeof(object.value);                                                          \

@@ -56,7 +56,8 @@ SPOIL(target_minimum, f->targets[19] = INT32_MIN;)
 SPOIL(target_not_ignored, f->targets[3] = -100; f->batch.ignore_index = -101; f->batch.use_ignore_index = 1;)
 SPOIL(ignore_off, f->targets[3] = -100; f->batch.ignore_index = -100; f->batch.use_ignore_index = 0;)
 SPOIL(ignore_flag, f->batch.use_ignore_index = 2;)
-SPOIL(wide_target, f->targets64[4] = INT64_C(1) << 40; f->batch.targets = shortlist_indices_i64(f->targets64, f->tokens);)
+SPOIL(wide_target, f->targets64[4] = INT64_C(1) << 40;
+      f->batch.targets = shortlist_indices_i64(f->targets64, f->tokens);)
 SPOIL(excluded_target, f->targets[1] = 2; f->batch.excluded_items = shortlist_indices_i32(one_excluded, 1);)
 SPOIL(bias_excluded_target, f->targets[1] = 2; f->bias[2] = -INFINITY; f->batch.item_bias = f->bias;)
 SPOIL(excluded_out_of_range, static const int32_t bad[] = {1 << 20};
@@ -515,10 +516,9 @@ static void results_may_not_share_memory(void) {
     const uint64_t inputs = inputs_hash(&f);
     CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY,
                  shortlist_sce(&f.scale_gradient, context, NULL, &f.batch, &outputs, &f.report));
-    CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY, shortlist_sce((double *)(void *)&f.row_count, context, NULL, &f.batch,
-                                                             &outputs, &f.report));
-    CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY, shortlist_sce((double *)(void *)f.hidden_gradient, context, NULL, &f.batch,
-                                                             &outputs, &f.report));
+    double *const taken[] = {(double *)(void *)&f.row_count, (double *)(void *)f.hidden_gradient};
+    CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY, shortlist_sce(taken[0], context, NULL, &f.batch, &outputs, &f.report));
+    CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY, shortlist_sce(taken[1], context, NULL, &f.batch, &outputs, &f.report));
     outputs.row_count = (int64_t *)(void *)&f.report.tokens_valid;
     CHECK_STATUS(SHORTLIST_OVERLAPPING_MEMORY, shortlist_sce(&f.loss, context, NULL, &f.batch, &outputs, &f.report));
     CHECK(fixture_untouched(&f) && inputs == inputs_hash(&f));

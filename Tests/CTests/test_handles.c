@@ -104,7 +104,8 @@ static void foreign_handles_are_refused(void) {
     char memory[64] = {0};
     make(&m);
     void *const foreign[] = {memory, &m, m.f.hidden, (void *)(uintptr_t)1, (void *)(uintptr_t)UINTPTR_MAX,
-                             (void *)((uintptr_t)m.context ^ 1u), (void *)((uintptr_t)m.context + ((uintptr_t)1 << 40))};
+                             (void *)((uintptr_t)m.context ^ 1u),
+                             (void *)((uintptr_t)m.context + ((uintptr_t)1 << 40))};
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         every_use_gives(SHORTLIST_INVALID_HANDLE, &m.f, foreign[i], foreign[i], foreign[i]);
         CHECK_STATUS(SHORTLIST_INVALID_HANDLE, shortlist_context_release(foreign[i]));
@@ -198,7 +199,8 @@ static void start_stuck_call(stuck_call *call, int32_t answer) {
     options.stop_user_data = call;
     call->waited = 1; /* not while the state is made */
     CHECK_STATUS(SHORTLIST_OK, shortlist_context_create(&call->m.context, &options));
-    CHECK_STATUS(SHORTLIST_OK, shortlist_catalog_create(&call->m.catalog, call->m.context, &call->m.f.batch.items, NULL));
+    CHECK_STATUS(SHORTLIST_OK,
+                 shortlist_catalog_create(&call->m.catalog, call->m.context, &call->m.f.batch.items, NULL));
     CHECK_STATUS(SHORTLIST_OK, run_forward(SCE, &call->m.f, call->m.context, NULL, &call->m.state));
     call->waited = 0;
     call->answer = answer;

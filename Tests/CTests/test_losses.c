@@ -480,7 +480,9 @@ static void export_and_give_back(int kind, int32_t combination) {
     } else {
         const float *hidden = (const float *)(expected.data + 8 * f.tokens); /* after two vectors of N floats */
         double worst = 0;
-        for (int64_t i = 0; i < f.tokens * f.width; i++) { worst = fmax(worst, fabs(hidden[i] - f.hidden_gradient[i])); }
+        for (int64_t i = 0; i < f.tokens * f.width; i++) {
+            worst = fmax(worst, fabs(hidden[i] - f.hidden_gradient[i]));
+        }
         CHECK(worst < 1e-6);
     }
     free(token_offsets), free(item_offsets), free(token_ids), free(item_ids);

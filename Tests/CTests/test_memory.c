@@ -91,8 +91,8 @@ static void the_plan_is_what_is_allocated(void) {
             CHECK(counts.high_bytes <= report->workspace_planned + SLACK);
             CHECK(report->workspace_planned <= counts.high_bytes + counts.high_bytes / 4 + SLACK);
             CHECK(report->workspace_planned < (int64_t)TOKENS * ITEMS * 4 / 4);
-            printf("  %-16s %s planned %7.0f KiB, allocated %7.0f KiB in %d large pieces; N x C %7.0f KiB\n", job_name(job),
-                   m == 0 ? "dense " : "sparse", (double)report->workspace_planned / 1024,
+            printf("  %-16s %s planned %7.0f KiB, allocated %7.0f KiB in %d large pieces; N x C %7.0f KiB\n",
+                   job_name(job), m == 0 ? "dense " : "sparse", (double)report->workspace_planned / 1024,
                    (double)counts.high_bytes / 1024, (int)counts.large_calls, TOKENS * (double)ITEMS * 4 / 1024);
             CHECK_STATUS(SHORTLIST_OK, shortlist_context_release(context));
         }
@@ -143,8 +143,8 @@ static void a_call_like_the_one_before_allocates_nothing_large(void) {
             CHECK(counts.large_calls == 0);
             CHECK(counts.live_bytes <= 4096);
             CHECK(counts.high_bytes <= 64 * 1024);
-            printf("  %-16s %s %d small allocations a call, %d bytes at most\n", job_name(job), m == 0 ? "dense " : "sparse",
-                   (int)(counts.calls / 3), (int)counts.high_bytes);
+            printf("  %-16s %s %d small allocations a call, %d bytes at most\n", job_name(job),
+                   m == 0 ? "dense " : "sparse", (int)(counts.calls / 3), (int)counts.high_bytes);
             CHECK_STATUS(SHORTLIST_OK, shortlist_context_release(context));
         }
     }

@@ -54,13 +54,19 @@ struct LossConformanceTests {
 
     @Test("gradients are derivatives of the loss", arguments: Variant.available)
     func derivatives(variant: Variant) {
-        let report = variant.run { $0.finiteDifferences(seeds: 0..<60) }
+        let report = variant.run { $0.finiteDifferences(seeds: 0..<300) }
         #expect(report.holds, "\(report)")
     }
 
     @Test("retrieval and ranks agree with the oracle", arguments: Variant.available)
     func retrieval(variant: Variant) {
         let report = variant.run { $0.retrieval(seeds: 0..<120) }
+        #expect(report.holds, "\(report)")
+    }
+
+    @Test("each kernel agrees with its reference", arguments: Variant.available)
+    func kernels(variant: Variant) {
+        let report = variant.run { $0.kernels() }
         #expect(report.holds, "\(report)")
     }
 }

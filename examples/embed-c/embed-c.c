@@ -57,7 +57,7 @@ typedef struct samples {
     int32_t *item;
 } samples;
 
-/* Batch number `number` of the data that `seed` names. Items have no stored vectors: each is drawn when it is needed. */
+/* Batch `number` of the data that `seed` names. Items have no stored vectors: each is drawn when it is needed. */
 static void draw(samples *s, int64_t items, uint64_t seed, uint64_t number) {
     uint64_t state = seed * UINT64_C(0xD1342543DE82EF95) + number;
     float vector[WIDTH];

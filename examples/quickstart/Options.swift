@@ -9,7 +9,7 @@ struct DataOptions: ParsableArguments {
     var data: String?
 
     @Option(help: "Users to invent when there is no file.")
-    var users = 10_000
+    var users = 12_000
 
     @Option(help: "Items to invent when there is no file.")
     var items = 20_000
@@ -34,7 +34,7 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Stop after this many epochs without a better validation NDCG@10.")
     var patience = 3
 
-    @Option(help: "Predictions per training step (default: 1024, less where that makes under 100 steps an epoch).")
+    @Option(help: "Predictions per training step (default: 1024, less where that makes under 50 steps an epoch).")
     var batch: Int?
 
     @Option(help: ArgumentHelp(
@@ -58,7 +58,7 @@ struct TrainingOptions: ParsableArguments {
     /// - Parameter examples: how many there are to train on.
     func settings(examples: Int) -> TrainingSettings {
         TrainingSettings(
-            epochs: epochs, batch: batch ?? min(1024, max(64, examples / 100)), patience: patience, dimension: dimension, window: window, seed: seed,
+            epochs: epochs, batch: batch ?? min(1024, max(64, examples / 50)), patience: patience, dimension: dimension, window: window, seed: seed,
             adam: AdamSettings(learningRate: learningRate, isLazy: optimizer == .lazyAdam))
     }
 

@@ -39,10 +39,10 @@ final class PlainStream: Stream {
     private func plannedScratch(_ plan: WorkspacePlan) throws(ShortlistError) -> Int {
         telemetry.reset()
         var most = 0
-        let room = plan.limit - min(plan.limit, plan.reservedBytes)
+        let room = plan.scratchLimit
         // One kernel runs at a time: the largest need is the need of all.
         for kernel in plan.kernels { most = max(most, scratch(for: kernel, limit: room).planned) }
-        let (total, overflow) = plan.reservedBytes.addingReportingOverflow(most)
+        let (total, overflow) = plan.committedBytes.addingReportingOverflow(most)
         guard !overflow else { throw ShortlistError(.overflow, "workspace") }
         telemetry.least = total
         telemetry.planned = total

@@ -97,6 +97,7 @@ public final class Evaluator {
         result.report.seconds = StageSeconds()
         guard !outputs.isEmpty else { return result }
         var plan = WorkspacePlan(limit: limits.workspace, shouldStop: limits.shouldStop)
+        plan.heldBytes = forward.reservedBytes
         _ = try GradientVectors(forward.checked.shape, from: &plan)
         plan.kernels = BackwardPass.kernels(forward.blockShape, forward.checked.shape, outputs, forward.exclusive)
         try stream.resume(forward.workspace, plan: plan)
@@ -106,6 +107,7 @@ public final class Evaluator {
             let backward = BackwardPass(forward: forward, outputs: outputs, upstream: upstream)
             result.rowsUsed = try backward.run(vectors: vectors, on: stream, report: &result.report)
             forward.close(&result.report, since: start, on: stream)
+            result.report.workspaceUsed += forward.reservedBytes
             try stream.finish()
         } catch {
             throw stream.abandon(nil, after: error)

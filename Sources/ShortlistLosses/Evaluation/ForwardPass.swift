@@ -41,6 +41,8 @@ struct ForwardPass {
     /// Each token is in one block of a group at most (see `CandidateBlocks.tokensAreExclusive`).
     let exclusive: Bool
     let workspace: any Workspace
+    /// What a saved state holds.
+    let reservedBytes: Int
     private(set) var report: Report
     private(set) var problem: Problem
     private(set) var blocks: CandidateBlocks?
@@ -74,6 +76,7 @@ struct ForwardPass {
             loss.kernels(parameters, shape.planned)
             + [.blockLogSumExp(blockShape), .combine(tokens: shape.tokens), .touchedItems(itemCount: shape.items)]
             + BackwardPass.kernels(blockShape, shape, gradients, exclusive)
+        reservedBytes = plan.reservedBytes
         workspace = try stream.begin(plan)
 
         do {

@@ -15,6 +15,7 @@ import ShortlistCore
 public struct GivenCandidates: Loss {
     /// Must stay valid during the call (for `forward`: during that call alone; the state keeps a copy).
     public var blocks: CandidateView
+    /// How the blocks that hold a token are joined; `max` unless said otherwise.
     public var combination: Combination
 
     public init(_ blocks: CandidateView, combination: Combination = .max) {

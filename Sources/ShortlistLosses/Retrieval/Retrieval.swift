@@ -48,9 +48,11 @@ extension Evaluator {
         let used = min(k, catalog.itemCount - exclusions.count)
         report.topK = used
         if used < k { report.notes.insert(.optionCapped) }
-        ids.update(repeating: -1)
-        scores?.update(repeating: -.infinity)
-        guard request.queries.rows > 0, used > 0 else { return report }
+        guard request.queries.rows > 0, used > 0 else {
+            ids.update(repeating: -1)
+            scores?.update(repeating: -.infinity)
+            return report
+        }
 
         let capped = used < k
         let shape = KernelShape.projectAndSelect(
@@ -70,7 +72,11 @@ extension Evaluator {
                     queries: loaded.queries, rows: RowSource(loaded.items.matrix), exclusions: loaded.exclusions,
                     k: used, order: .byScore),
                 into: top)
-            if capped { try spread(top, used, k, ids, scores) }
+            if capped {
+                ids.update(repeating: -1)
+                scores?.update(repeating: -.infinity)
+                try spread(top, used, k, ids, scores)
+            }
         }
         return report
     }
@@ -177,6 +183,8 @@ extension Evaluator {
             report.threads = stream.telemetry.threadsUsed
             report.nativeKernels = stream.telemetry.native
             report.composedKernels = stream.telemetry.composed
+            report.bytesUploaded = stream.telemetry.bytesUploaded
+            report.bytesDownloaded = stream.telemetry.bytesDownloaded
             if stream.telemetry.threadsReduced { report.notes.insert(.threadsReducedByLimit) }
             report.seconds.select = monotonicSeconds() - start
             report.seconds.total = report.seconds.select

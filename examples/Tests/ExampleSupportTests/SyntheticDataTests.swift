@@ -27,15 +27,36 @@ import Testing
         #expect(share > 0.33 && share < 0.8)
     }
 
-    @Test func `what follows an item is far from chance`() {
-        // Of all pairs of neighbours, the share whose pair occurs at least three times; were order without effect,
-        // 1500 × 1500 possible pairs would hardly repeat.
-        var pairs: [SIMD2<Int32>: Int] = [:]
-        for history in data.histories {
-            for (item, next) in zip(history, history.dropFirst()) { pairs[[item, next], default: 0] += 1 }
+    @Test func `order matters: neighbours repeat twice as often as in shuffled histories`() {
+        /// Of all pairs of neighbours, the share whose pair occurs three times at least.
+        func repeatedShare(_ histories: [[Int32]]) -> Double {
+            var pairs: [SIMD2<Int32>: Int] = [:]
+            for history in histories {
+                for (item, next) in zip(history, history.dropFirst()) { pairs[[item, next], default: 0] += 1 }
+            }
+            return Double(pairs.values.filter { $0 >= 3 }.reduce(0, +)) / Double(pairs.values.reduce(0, +))
         }
-        let repeated = pairs.values.filter { $0 >= 3 }.reduce(0, +)
-        #expect(Double(repeated) / Double(pairs.values.reduce(0, +)) > 0.2)
+        var generator = SeededGenerator(seed: 1)
+        let shuffled = data.histories.map { history in
+            var history = history
+            generator.shuffle(&history)
+            return history
+        }
+        #expect(repeatedShare(data.histories) > 2 * repeatedShare(shuffled))
+    }
+
+    @Test func `tastes drift: what is close in time is chosen together more often than what is far apart`() {
+        /// How often two items of one history, `gap` places apart, are a pair that some other history has too.
+        func sharedPairs(gap: Int) -> Double {
+            var users: [SIMD2<Int32>: Int] = [:]
+            for history in data.histories where history.count > 12 {
+                for (item, later) in zip(history, history.dropFirst(gap)) {
+                    users[[min(item, later), max(item, later)], default: 0] += 1
+                }
+            }
+            return Double(users.values.filter { $0 > 1 }.reduce(0, +)) / Double(users.values.reduce(0, +))
+        }
+        #expect(sharedPairs(gap: 2) > 1.2 * sharedPairs(gap: 12))
     }
 
     @Test(arguments: [(1, 1), (3, 2), (1, 59), (50, 61)])
