@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 
 
-def sce(x: torch.Tensor, y: torch.Tensor, t: torch.Tensor, buckets: int, bx: int, by: int) -> torch.Tensor:
+def sce(
+    x: torch.Tensor, y: torch.Tensor, t: torch.Tensor, buckets: int, bx: int, by: int
+) -> torch.Tensor:
     """Scalable cross-entropy with Mix directions: top-k over full projections, cross-entropy inside buckets."""
     n = x.shape[0]
     with torch.no_grad():
@@ -27,12 +29,16 @@ def sce(x: torch.Tensor, y: torch.Tensor, t: torch.Tensor, buckets: int, bx: int
     logits = logits.masked_fill(own, -torch.inf)
     positive = (xb * y[targets]).sum(-1, keepdim=True)
     loss = torch.logsumexp(torch.cat([logits, positive], -1), -1) - positive[..., 0]
-    best = torch.full((n,), -torch.inf).scatter_reduce(0, rows.flatten(), loss.flatten(), "amax", include_self=True)
+    best = torch.full((n,), -torch.inf).scatter_reduce(
+        0, rows.flatten(), loss.flatten(), "amax", include_self=True
+    )
     covered = best > -torch.inf
     return best[covered].mean()
 
 
-def rece(x: torch.Tensor, y: torch.Tensor, t: torch.Tensor, neighbours: int) -> torch.Tensor:
+def rece(
+    x: torch.Tensor, y: torch.Tensor, t: torch.Tensor, neighbours: int
+) -> torch.Tensor:
     """Reduced cross-entropy, one round: hash, sort, equal chunks, a token chunk against neighbouring item chunks."""
     n, c = x.shape[0], y.shape[0]
     chunks = max(1, int(math.sqrt(4 * (1 + 2 * neighbours) * min(n, c))))
@@ -61,7 +67,9 @@ def memory(field: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--loss", choices=["sce", "rece", "ce", "linear_ce"], required=True)
+    parser.add_argument(
+        "--loss", choices=["sce", "rece", "ce", "linear_ce"], required=True
+    )
     for name in ("tokens", "items", "width"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--repeats", type=int, default=5)

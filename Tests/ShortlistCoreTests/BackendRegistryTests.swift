@@ -8,7 +8,9 @@ private struct Stub: Backend {
     var unavailableReason: String?
 
     func devices() -> [Device] {
-        scores.enumerated().map { Device(name: "\(name) \($0)", index: $0, score: $1, detail: "detail of \(name) \($0)") }
+        scores.enumerated().map {
+            Device(name: "\(name) \($0)", index: $0, score: $1, detail: "detail of \(name) \($0)")
+        }
     }
 
     func makeStream(device index: Int, options: StreamOptions) throws(ShortlistError) -> any Stream {
@@ -83,7 +85,9 @@ struct BackendRegistryTests {
 
     @Test("Where nothing can run, the error gives every backend's reason")
     func nothingRuns() {
-        let poor = BackendRegistry([Stub(name: "broken", unavailableReason: "no driver"), Stub(name: "idle", scores: [0])])
+        let poor = BackendRegistry([
+            Stub(name: "broken", unavailableReason: "no driver"), Stub(name: "idle", scores: [0]),
+        ])
         let error = failure { () throws(ShortlistError) in _ = try poor.choose() }
         #expect(error?.code == .backendUnavailable)
         #expect(error?.message.contains("broken: no driver") == true && error?.message.contains("idle: ") == true)

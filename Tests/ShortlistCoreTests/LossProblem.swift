@@ -149,7 +149,9 @@ struct Outcome {
         scale = try Memory(byteCount: 8, zeroed: true, for: "ds")
         losses = try Matrix(rows: 1, columns: problem.tokenCount)
         logSumExp = try Matrix(rows: 1, columns: problem.tokenCount)
-        for matrix in [hidden, catalog, bias, losses, logSumExp] { matrix.elements.update(repeating: Outcome.untouched) }
+        for matrix in [hidden, catalog, bias, losses, logSumExp] {
+            matrix.elements.update(repeating: Outcome.untouched)
+        }
     }
 
     var gradients: GradientOutputs {
@@ -171,7 +173,9 @@ struct Outcome {
 
     var isUntouched: Bool {
         scaleGradient == 0
-            && [hidden, catalog, bias, losses, logSumExp].allSatisfy { $0.elements.allSatisfy { $0 == Outcome.untouched } }
+            && [hidden, catalog, bias, losses, logSumExp].allSatisfy {
+                $0.elements.allSatisfy { $0 == Outcome.untouched }
+            }
     }
 }
 

@@ -13,12 +13,14 @@ struct MatrixTests {
     func refusedViews(_ rows: Int, _ columns: Int, _ stride: Int?, _ expected: ShortlistError.Code) {
         var number: Float = 0
         withUnsafeMutablePointer(to: &number) { pointer in
-            #expect(code { () throws(ShortlistError) in
-                _ = try MatrixView(pointer, rows: rows, columns: columns, rowStride: stride)
-            } == expected)
-            #expect(code { () throws(ShortlistError) in
-                _ = try MutableMatrixView(pointer, rows: rows, columns: columns, rowStride: stride)
-            } == expected)
+            #expect(
+                code { () throws(ShortlistError) in
+                    _ = try MatrixView(pointer, rows: rows, columns: columns, rowStride: stride)
+                } == expected)
+            #expect(
+                code { () throws(ShortlistError) in
+                    _ = try MutableMatrixView(pointer, rows: rows, columns: columns, rowStride: stride)
+                } == expected)
         }
     }
 

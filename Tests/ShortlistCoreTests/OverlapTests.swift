@@ -58,10 +58,15 @@ struct OverlapTests {
         layout.outputs.hidden = try layout.matrix(at: 100 + shift, rows: 4, stride: 10)
         #expect(try layout.error() == nil)
         // In X's rows, a call may not have written.
-        #expect((0..<4).allSatisfy { row in (0..<3).allSatisfy { layout.hidden.row(row)[$0] == Float((100 + row * 10 + $0) % 7) / 4 - 0.6 } })
+        #expect(
+            (0..<4).allSatisfy { row in
+                (0..<3).allSatisfy { layout.hidden.row(row)[$0] == Float((100 + row * 10 + $0) % 7) / 4 - 0.6 }
+            })
     }
 
-    @Test("Column ranges that share a column overlap, also across the end of a row", arguments: [0, 1, 2, 8, 9, 10, 22, -1, -2])
+    @Test(
+        "Column ranges that share a column overlap, also across the end of a row",
+        arguments: [0, 1, 2, 8, 9, 10, 22, -1, -2])
     func sharedColumns(_ shift: Int) throws {
         let layout = try Layout()
         layout.hidden = try MatrixView(layout.base + 100, rows: 4, columns: 3, rowStride: 10)
@@ -76,7 +81,8 @@ struct OverlapTests {
         let layout = try Layout()
         // X is 12 elements from 0, Y 18 from 1000.
         layout.outputs.hidden = try layout.matrix(at: 12, rows: 4, stride: 3)
-        layout.outputs.catalog = .dense(try layout.matrix(at: 1018, rows: 6, stride: 3), bias: layout.vector(at: 994, 6))
+        layout.outputs.catalog = .dense(
+            try layout.matrix(at: 1018, rows: 6, stride: 3), bias: layout.vector(at: 994, 6))
         layout.tokens = TokenOutputs(losses: layout.vector(at: 24, 4), logSumExp: layout.vector(at: 28, 4))
         #expect(try layout.error() == nil)
         layout.outputs.hidden = try layout.matrix(at: 11, rows: 4, stride: 3)

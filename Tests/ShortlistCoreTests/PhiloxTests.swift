@@ -48,7 +48,8 @@ struct PhiloxTests {
     @Test("Any block of a draw has the entries of the whole, whatever its stride, and touches nothing between rows")
     func subBlocks() throws {
         let whole = try draw(40, 23, seed: 5, step: 9, stream: 0)
-        for (first, rows, columns, gap) in [(0, 40, 23, 0), (7, 5, 23, 3), (39, 1, 1, 0), (11, 20, 4, 1), (3, 2, 6, 9)] {
+        for (first, rows, columns, gap) in [(0, 40, 23, 0), (7, 5, 23, 3), (39, 1, 1, 0), (11, 20, 4, 1), (3, 2, 6, 9)]
+        {
             let memory = try Matrix(rows: rows, columns: columns + gap)
             memory.elements.update(repeating: -777)
             let view = try MutableMatrixView(

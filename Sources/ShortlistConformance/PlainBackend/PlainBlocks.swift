@@ -90,7 +90,8 @@ extension PlainStream {
             items: try optionalElements(blocks.items), logWeights: try optionalElements(blocks.logWeights),
             previousSlot: try optionalElements(blocks.previousSlot), places: try optionalElements(places),
             hidden: try rows(tokens.hidden), targets: try elements(tokens.targets), catalog: try rows(items.matrix),
-            bias: try optionalElements(items.bias), excluded: try optionalElements(items.excluded), scale: Double(scale))
+            bias: try optionalElements(items.bias), excluded: try optionalElements(items.excluded), scale: Double(scale)
+        )
     }
 }
 

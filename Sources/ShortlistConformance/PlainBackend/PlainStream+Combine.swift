@@ -43,7 +43,9 @@ extension PlainStream {
         _ state: TokenState, _ tokens: TokenSet, _ reduction: ReducedUpstream, into result: Vector<Float>
     ) throws(ShortlistError) {
         try open(.coefficients)
-        let (weights, hidden, result) = (try optionalElements(tokens.weights), try rows(tokens.hidden), try elements(result))
+        let (weights, hidden, result) = (
+            try optionalElements(tokens.weights), try rows(tokens.hidden), try elements(result)
+        )
         let (winners, totals) = (try elements(state.winners), try elements(state.totals))
         let perToken = try optionalElements(reduction.perToken)
         let divisor = reduction.reduction == .mean ? reduction.denominator ?? totals[1] : 1

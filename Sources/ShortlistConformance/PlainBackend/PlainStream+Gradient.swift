@@ -119,7 +119,8 @@ extension PlainStream {
         var map: PlainItemMap?
         if let rows = targets.rows { map = try resolve(rows) }
         return PlainOutputs(
-            hidden: try optionalRows(targets.hidden), catalog: try optionalRows(targets.catalog), bias: try optionalElements(targets.bias),
+            hidden: try optionalRows(targets.hidden), catalog: try optionalRows(targets.catalog),
+            bias: try optionalElements(targets.bias),
             map: map, scale: try optionalElements(targets.scale))
     }
 }

@@ -8,7 +8,9 @@ extension PlainStream {
     ) throws(ShortlistError) {
         try open(.targetLogits)
         let (hidden, catalog) = (try rows(tokens.hidden), try rows(items.matrix))
-        let (targets, bias, result) = (try elements(tokens.targets), try optionalElements(items.bias), try elements(result))
+        let (targets, bias, result) = (
+            try elements(tokens.targets), try optionalElements(items.bias), try elements(result)
+        )
         for token in result.indices {
             let item = Int(targets[token])
             // Rounded before the bias is added, as the scores of a ranking are: equal items get equal scores.
