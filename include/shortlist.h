@@ -553,7 +553,8 @@ shortlist_status shortlist_target_ranks(int64_t *ranks, shortlist_context *conte
  * ================================================================================================================== */
 
 /* Called now and then during a long call, on the thread that made the call. Anything but 0 ends the call soon after
- * with SHORTLIST_CANCELLED. It may not use the context (SHORTLIST_BUSY). */
+ * with SHORTLIST_CANCELLED. It may not use the context (SHORTLIST_BUSY), and it must return: no longjmp and no C++
+ * exception may leave it. */
 typedef int32_t (*shortlist_stop_callback)(void *user_data);
 
 typedef struct shortlist_context_options {

@@ -205,7 +205,7 @@ final class CPUStream: Stream {
         if workers < threads { telemetry.threadsReduced = true }
         workspace.noteScratch(bytes)
         return ScratchArea(
-            base: workspace.scratchBase, fixed: need.fixed, perWorker: need.perWorker, workers: workers)
+            base: try workspace.scratchBase(), fixed: need.fixed, perWorker: need.perWorker, workers: workers)
     }
 
     /// Shares `count` tasks among at most `workers` threads.

@@ -86,7 +86,7 @@ final class CPUWorkspace: Workspace, @unchecked Sendable {
         guard scratchOffset + bytes <= scratchBytes else {
             throw ShortlistError(.internalError, "a scratch vector of \(bytes) bytes was not planned")
         }
-        let base = scratchBase + scratchOffset
+        let base = try scratchBase() + scratchOffset
         scratchOffset += bytes
         noteScratch(scratchOffset)
         return Vector(buffer: name(base), offset: 0, count: count)
@@ -104,9 +104,9 @@ final class CPUWorkspace: Workspace, @unchecked Sendable {
         return bases[Int(buffer.rawValue)]
     }
 
-    var scratchBase: UnsafeMutableRawPointer {
-        // `open` always takes scratch, of one byte at least.
-        scratch?.base ?? UnsafeMutableRawPointer(bitPattern: Memory.alignment)!
+    func scratchBase() throws(ShortlistError) -> UnsafeMutableRawPointer {
+        guard let scratch else { throw ShortlistError(.internalError, "a kernel took scratch outside a call") }
+        return scratch.base
     }
 
     func noteScratch(_ bytes: Int) { scratchUsed = max(scratchUsed, bytes) }

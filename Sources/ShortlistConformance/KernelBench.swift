@@ -106,8 +106,12 @@ extension ConformanceSuite {
 
 /// Small integers as f32 and as Double: every product and sum of them is exact.
 struct ExactNumbers {
-    var single: [Float]
-    var double: [Double] { single.map(Double.init) }
+    let single: [Float]
+    let double: [Double]
 
-    init(_ count: Int, _ dice: inout Dice) { single = (0..<count).map { _ in Float(dice.integer(-3...3)) } }
+    /// - Parameter poisoned: a place that is NaN instead.
+    init(_ count: Int, _ dice: inout Dice, poisoned: Int? = nil) {
+        single = (0..<count).map { $0 == poisoned ? .nan : Float(dice.integer(-3...3)) }
+        double = single.map(Double.init)
+    }
 }

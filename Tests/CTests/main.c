@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 int main(int argc, char **argv) {
-    const test_list lists[] = {abi_tests(),   handle_tests(), loss_tests(),
-                               error_tests(), limit_tests(),  retrieval_tests()};
+    const test_list lists[] = {abi_tests(),   handle_tests(), loss_tests(),  selection_tests(),
+                               error_tests(), option_tests(), limit_tests(), retrieval_tests()};
     test all[128];
     int count = 0;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {

@@ -59,7 +59,7 @@ libs=$(pkg-config --libs shortlist)
 warnings="-Wall -Wextra -Werror -pedantic"
 c99="-std=c99 -D_POSIX_C_SOURCE=200809L $warnings $cflags"
 sources="$here/main.c $here/check.c $here/fixture.c $here/test_abi.c $here/test_handles.c $here/test_losses.c
-    $here/test_errors.c $here/test_limits.c $here/test_retrieval.c"
+    $here/test_selections.c $here/test_errors.c $here/test_options.c $here/test_limits.c $here/test_retrieval.c"
 
 # The compilers there are: gcc, and clang (Debian's, or the one of the Swift toolchain).
 compilers=

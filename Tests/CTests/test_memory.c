@@ -124,6 +124,36 @@ static void a_limit_holds_for_what_is_allocated(void) {
     free_work(&w);
 }
 
+/* What one call leaves for the next must not add up beyond the limit either. */
+static void a_limit_holds_over_different_calls(void) {
+    work w;
+    int64_t largest = 0;
+    interpose_counts counts;
+    shortlist_context_options options = SHORTLIST_CONTEXT_OPTIONS_INIT;
+    shortlist_context *context = make_context(2);
+    make_work(&w);
+    for (int job = 0; job < JOB_COUNT; job++) {
+        CHECK_STATUS(SHORTLIST_OK, run_job(job, &w, context, mode_of(0)));
+        if (w.f.report.workspace_least > largest) { largest = w.f.report.workspace_least; }
+    }
+    CHECK_STATUS(SHORTLIST_OK, shortlist_context_release(context));
+    options.threads = 2;
+    options.workspace_limit = largest;
+    CHECK_STATUS(SHORTLIST_OK, shortlist_context_create(&context, &options));
+    begin(LARGE, 0);
+    for (int i = 0; i < 3 * JOB_COUNT; i++) {
+        check_about(job_name(i * 5 % JOB_COUNT));
+        CHECK_STATUS(SHORTLIST_OK, run_job(i * 5 % JOB_COUNT, &w, context, mode_of(i % 2)));
+    }
+    end(&counts);
+    check_about("");
+    CHECK(counts.high_bytes <= options.workspace_limit + SLACK);
+    printf("  limit %.0f KiB, allocated at most %.0f KiB\n", (double)options.workspace_limit / 1024,
+           (double)counts.high_bytes / 1024);
+    CHECK_STATUS(SHORTLIST_OK, shortlist_context_release(context));
+    free_work(&w);
+}
+
 static void a_call_like_the_one_before_allocates_nothing_large(void) {
     work w;
     make_work(&w);
@@ -152,18 +182,21 @@ static void a_call_like_the_one_before_allocates_nothing_large(void) {
 }
 
 static void two_phases_keep_one_state_of_memory(void) {
-    work w;
-    make_work(&w);
-    for (int kind = 0; kind < LOSS_COUNT; kind++) {
+    /* many tokens, so that what a backward call needs beside its state is large too */
+    const int64_t shapes[2][3] = {{TOKENS, ITEMS, WIDTH}, {20000, 300, 4}};
+    for (int i = 0; i < 2 * LOSS_COUNT; i++) {
+        const int kind = i / 2;
+        fixture f;
         interpose_counts counts;
         shortlist_state *state = NULL;
         check_about(loss_names[kind]);
+        fixture_make(&f, shapes[i % 2][0], shapes[i % 2][1], shapes[i % 2][2], 8);
         shortlist_context *context = make_context(2);
-        shortlist_outputs gradients = fixture_outputs(&w.f, SHORTLIST_CATALOG_GRADIENT_STORE);
+        shortlist_outputs gradients = fixture_outputs(&f, SHORTLIST_CATALOG_GRADIENT_STORE);
         gradients.token_losses = gradients.log_sum_exp = NULL;
-        for (int step = 0; step < 5; step++) {
-            if (step == 2) { begin(LARGE, 0); }
-            CHECK_STATUS(SHORTLIST_OK, run_forward(kind, &w.f, context, NULL, &state));
+        for (int step = 0; step < 7; step++) {
+            if (step == 3) { begin(LARGE, 0); }
+            CHECK_STATUS(SHORTLIST_OK, run_forward(kind, &f, context, NULL, &state));
             CHECK_STATUS(SHORTLIST_OK, shortlist_backward(state, &gradients, NULL));
             CHECK_STATUS(SHORTLIST_OK, shortlist_state_release(state));
         }
@@ -171,8 +204,8 @@ static void two_phases_keep_one_state_of_memory(void) {
         CHECK(counts.large_calls == 0);
         CHECK(counts.live_bytes <= 4096);
         CHECK_STATUS(SHORTLIST_OK, shortlist_context_release(context));
+        fixture_free(&f);
     }
-    free_work(&w);
 }
 
 static void release_gives_everything_back(void) {
@@ -275,6 +308,7 @@ int main(int argc, char **argv) {
     static const test tests[] = {
         {"the plan is what is allocated", the_plan_is_what_is_allocated},
         {"a limit holds for what is allocated", a_limit_holds_for_what_is_allocated},
+        {"a limit holds over different calls, one after the other", a_limit_holds_over_different_calls},
         {"a call like the one before allocates nothing large", a_call_like_the_one_before_allocates_nothing_large},
         {"forward, backward and release, again and again, allocate nothing large", two_phases_keep_one_state_of_memory},
         {"release gives everything back", release_gives_everything_back},

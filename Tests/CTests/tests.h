@@ -12,7 +12,9 @@ typedef struct test_list {
 test_list abi_tests(void);
 test_list handle_tests(void);
 test_list loss_tests(void);
+test_list selection_tests(void);
 test_list error_tests(void);
+test_list option_tests(void);
 test_list limit_tests(void);
 test_list retrieval_tests(void);
 

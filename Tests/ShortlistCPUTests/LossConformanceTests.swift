@@ -69,4 +69,19 @@ struct LossConformanceTests {
         let report = variant.run { $0.kernels() }
         #expect(report.holds, "\(report)")
     }
+
+    @Test("every edge of the specification and every known trap holds", arguments: Variant.available)
+    func edges(variant: Variant) {
+        let report = variant.run { $0.edges() }
+        #expect(report.holds, "\(report)")
+    }
+
+    @Test("a first look: 300 random cases, exact retrieval and one kernel round hold")
+    func smoke() {
+        let suite = ConformanceSuite(CPUBackend())
+        let report = suite.losses(seeds: 50_000..<50_300)
+        #expect(report.holds && report.cases == 300, "\(report)")
+        let retrieval = suite.retrieval(seeds: 900..<940)
+        #expect(retrieval.holds, "\(retrieval)")
+    }
 }

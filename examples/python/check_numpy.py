@@ -21,9 +21,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from shortlist_ctypes import RECE, SCE, Batch, Context, CrossEntropy, GivenCandidates
-from shortlist_ctypes import Library, Loss, Result, Selection, ShortlistError
+from shortlist_ctypes import (
+    RECE,
+    SCE,
+    Batch,
+    Context,
+    CrossEntropy,
+    GivenCandidates,
+    Library,
+    Loss,
+    Result,
+    Selection,
+    ShortlistError,
+)
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

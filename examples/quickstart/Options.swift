@@ -3,9 +3,10 @@ import ExampleSupport
 import Foundation
 
 struct DataOptions: ParsableArguments {
-    @Option(help: ArgumentHelp(
-        "A file of interactions: lines of \"user item item …\" or \"user item\", CSV or RecBole with a header.",
-        valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A file of interactions: lines of \"user item item …\" or \"user item\", CSV or RecBole with a header.",
+            valueName: "file"))
     var data: String?
 
     @Option(help: "Users to invent when there is no file.")
@@ -20,7 +21,9 @@ struct DataOptions: ParsableArguments {
     }
 
     func validate() throws {
-        guard users >= 1, items >= 1 else { throw ValidationError("--users and --items must be at least 1") }
+        for (option, value) in [("--users", users), ("--items", items)] where !(1...100_000_000).contains(value) {
+            throw ValidationError("\(option) must be from 1 to 100 million, not \(value)")
+        }
     }
 }
 
@@ -37,8 +40,9 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Predictions per training step (default: 1024, less where that makes under 50 steps an epoch).")
     var batch: Int?
 
-    @Option(help: ArgumentHelp(
-        "adam moves every row at every step; lazy-adam only those with a gradient, which is another optimiser."))
+    @Option(
+        help: ArgumentHelp(
+            "adam moves every row at every step; lazy-adam only those with a gradient, which is another optimiser."))
     var optimizer: Optimizer = .adam
 
     @Option(help: "Step size.")
@@ -55,10 +59,11 @@ struct TrainingOptions: ParsableArguments {
         case lazyAdam = "lazy-adam"
     }
 
-    /// - Parameter examples: how many there are to train on.
+    /// - Parameter examples: how many there are to train on, at least one.
     func settings(examples: Int) -> TrainingSettings {
         TrainingSettings(
-            epochs: epochs, batch: batch ?? min(1024, max(64, examples / 50)), patience: patience, dimension: dimension, window: window, seed: seed,
+            epochs: epochs, batch: min(examples, batch ?? min(1024, max(64, examples / 50))), patience: patience,
+            dimension: dimension, window: window, seed: seed,
             adam: AdamSettings(learningRate: learningRate, isLazy: optimizer == .lazyAdam))
     }
 
@@ -102,12 +107,14 @@ struct ByteCount: ExpressibleByArgument {
     let bytes: Int
 
     init?(argument: String) {
-        let units = [("gb", 1_000_000_000), ("mb", 1_000_000), ("kb", 1000), ("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10)]
+        let units = [
+            ("gb", 1_000_000_000), ("mb", 1_000_000), ("kb", 1000), ("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10),
+        ]
         let text = argument.lowercased()
         let unit = units.first { text.hasSuffix($0.0) } ?? ("", 1)
         guard let number = Int(text.dropLast(unit.0.count)), number > 0,
-            case let (bytes, overflow) = number.multipliedReportingOverflow(by: unit.1), !overflow
+            case let product = number.multipliedReportingOverflow(by: unit.1), !product.overflow
         else { return nil }
-        self.bytes = bytes
+        bytes = product.partialValue
     }
 }

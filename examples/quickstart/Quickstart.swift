@@ -1,6 +1,5 @@
 import ArgumentParser
 import ExampleSupport
-import Foundation
 import Shortlist
 
 /// Trains a next-item recommender once per loss and compares the rankings with plain popularity.
@@ -29,30 +28,41 @@ struct Quickstart: ParsableCommand {
 
     func run() throws {
         Interrupt.watch()
-        let progress = Progress()
+        let progress = ProgressLog()
+        var summary: Summary?
+        do {
+            try compare(progress, &summary)
+        } catch {
+            guard Interrupt.isRequested else { throw error }
+            progress.line("Interrupted.")
+            if let summary { print(summary) }
+            throw ExitCode(130)
+        }
+        if let summary {
+            print(summary)
+            if let json = running.json { try summary.write(to: json) }
+        }
+    }
+
+    /// Ranks by popularity, then trains and ranks once per loss; `summary` grows as results come.
+    private func compare(_ progress: ProgressLog, _ summary: inout Summary?) throws {
         let data = try dataOptions.load(seed: training.seed)
         progress.line(
             "\(dataOptions.data ?? "Generated data"): \(grouped(data.histories.count)) users, "
                 + "\(grouped(data.itemCount)) items, \(grouped(data.count)) interactions")
         let split = try LeaveOneOut(data)
-        let context = try Context(ContextOptions(threads: running.threads, workspaceLimit: running.workspaceLimit?.bytes))
+
+        let context = try Context(
+            ContextOptions(threads: running.threads, workspaceLimit: running.workspaceLimit?.bytes))
         context.shouldStop = { Interrupt.isRequested }
         progress.line("Backend \(context.backend.name): \(context.backend.reason)")
 
-        let popularity = RankingMetrics(ranks: try context.popularityRanks(of: split.test, in: data))
         let settings = training.settings(examples: split.training.count)
+        let popularity = RankingMetrics(ranks: try context.popularityRanks(of: split.test, in: data))
+        progress.line("Popularity alone: test NDCG@10 \(fixed(popularity.ndcg10, 4))")
+        summary = Summary(items: data.itemCount, batch: settings.batch, popularity: popularity)
         let trainer = Trainer(
             context: context, data: data, split: split, settings: settings, losses: losses, progress: progress)
-        var summary = Summary(
-            items: data.itemCount, batch: min(settings.batch, split.training.count), popularity: popularity)
-        do {
-            for name in losses.chosen { summary.append(try trainer.train(name)) }
-        } catch where Interrupt.isRequested {
-            progress.line("Interrupted.")
-            print(summary)
-            throw ExitCode(130)
-        }
-        print(summary)
-        if let json = running.json { try summary.write(to: json) }
+        for name in losses.chosen { summary?.append(try trainer.train(name)) }
     }
 }

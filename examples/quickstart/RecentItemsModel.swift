@@ -42,7 +42,7 @@ final class RecentItemsModel {
         }
     }
 
-    var parameterTables: [Matrix] { [output, input, mix, offset] }
+    var tables: [Matrix] { [output, input, mix, offset] }
 
     /// The hidden states for histories given oldest first, one row each.
     func hidden(_ histories: [ArraySlice<Int32>]) throws -> Matrix {

@@ -25,7 +25,7 @@ struct Summary: CustomStringConvertible {
 
     var description: String {
         var table = TextTable(header: [
-            "loss", "NDCG@10", "x popularity", "HR@10", "MRR", "epochs", "seconds", "peak workspace",
+            "loss", "NDCG@10", "x popularity", "HR@10", "MRR", "best epoch", "seconds", "peak workspace",
         ])
         func scores(_ metrics: RankingMetrics) -> [String] {
             [
@@ -36,7 +36,8 @@ struct Summary: CustomStringConvertible {
         for result in results {
             table.append(
                 [result.loss.rawValue] + scores(result.test)
-                    + ["\(result.bestEpoch)/\(result.epochs)", fixed(result.seconds, 1), readable(bytes: result.peakWorkspace)])
+                    + ["\(result.bestEpoch)/\(result.epochs)", fixed(result.seconds, 1)]
+                    + [readable(bytes: result.peakWorkspace)])
         }
         table.append(["popularity"] + scores(popularity) + ["", "", ""])
         return """

@@ -121,7 +121,8 @@ private struct InteractionColumns {
         }
         func missing(_ what: String, _ known: [String]) -> DataFileError {
             let found = fields.joined(separator: ", ")
-            return line.error("no column names the \(what) (looked for \(known.joined(separator: ", "))) among: \(found)")
+            let wanted = known.joined(separator: ", ")
+            return line.error("no column names the \(what) (looked for \(wanted)) among: \(found)")
         }
         guard let user = place(Self.userNames) else { throw missing("user", Self.userNames) }
         guard let item = place(Self.itemNames) else { throw missing("item", Self.itemNames) }

@@ -5,7 +5,7 @@ public struct LeaveOneOut: Sendable {
     public let validation: [Example]
     public let test: [Example]
 
-    /// - Throws: `NothingToTest` when no history has three interactions.
+    /// - Throws: `TooLittleData` when there is nothing to train on or nothing to test with.
     public init(_ data: Interactions) throws {
         var training: [Example] = []
         var validation: [Example] = []
@@ -18,7 +18,7 @@ public struct LeaveOneOut: Sendable {
             validation.append(Example(user: user, position: trained))
             test.append(Example(user: user, position: trained + 1))
         }
-        guard !test.isEmpty else { throw NothingToTest() }
+        guard !training.isEmpty, !test.isEmpty else { throw TooLittleData() }
         self.training = training
         self.validation = validation
         self.test = test
@@ -34,8 +34,8 @@ public struct LeaveOneOut: Sendable {
     }
 }
 
-public struct NothingToTest: Error, CustomStringConvertible {
+public struct TooLittleData: Error, CustomStringConvertible {
     public var description: String {
-        "no user has three interactions, so there is none to train on, one to validate and one to test with"
+        "too little data: it takes a user with four interactions, two to train on, one to validate and one to test with"
     }
 }

@@ -100,7 +100,9 @@ import Testing
     }
 
     @Test func `bytes that are no text are an error, not a crash`() throws {
-        let error = try #require(throws: DataFileError.self) { try read(Data("1 5 6\n2 5 ".utf8) + [0xFF, 0xFE, 0x0A]) }
+        let error = try #require(throws: DataFileError.self) {
+            try read(Data("1 5 6\n2 5 ".utf8) + [0xFF, 0xFE, 0x0A])
+        }
         #expect(error.line == 2)
     }
 

@@ -25,9 +25,10 @@ import Testing
         #expect(LeaveOneOut.popularity(in: data) == [1, 2, 2, 2])
     }
 
-    @Test func `histories too short to hold anything out are an error`() {
-        #expect(throws: NothingToTest.self) {
-            try LeaveOneOut(Interactions(histories: [[0, 1], []], itemNames: ["a", "b"]))
+    @Test(arguments: [[[0, 1], []], [[0, 1, 0], [1, 0, 1]], [[1]], []])
+    func `histories too short to train on or to hold anything out are an error`(histories: [[Int32]]) {
+        #expect(throws: TooLittleData.self) {
+            try LeaveOneOut(Interactions(histories: histories, itemNames: ["a", "b"]))
         }
     }
 }

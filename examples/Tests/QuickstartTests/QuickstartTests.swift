@@ -27,6 +27,7 @@ import Testing
         for bad in [
             ["--loss", "mse"], ["--batch", "0"], ["--epochs", "-1"], ["--learning-rate", "nan"], ["--sce-items", "0"],
             ["--rece-neighbours", "-1"], ["--threads", "0"], ["--workspace-limit", "lots"], ["--items", "0"],
+            ["--users", "9999999999"],
             ["--json", "/no/such/folder/x.json"],
         ] {
             #expect(throws: (any Error).self, "\(bad)") { try Quickstart.parse(bad) }
@@ -53,7 +54,7 @@ import Testing
         return try Trainer(
             context: Context(), data: data, split: split,
             settings: options.training.settings(examples: split.training.count), losses: options.losses,
-            progress: Progress()
+            progress: ProgressLog()
         ).train(name)
     }
 }

@@ -22,7 +22,8 @@ import Testing
         let hidden = try model.hidden(histories)
         for column in 0..<5 {
             let (input, mix) = (model.input, model.mix)
-            let full = mix[0, column] * input[4, column] + mix[1, column] * input[3, column]
+            let full =
+                mix[0, column] * input[4, column] + mix[1, column] * input[3, column]
                 + mix[2, column] * input[2, column]
             #expect(abs(hidden[0, column] - model.offset[0, column] - full) < 1e-6)
             #expect(abs(hidden[1, column] - model.offset[0, column] - mix[0, column] * input[5, column]) < 1e-6)

@@ -2,7 +2,7 @@ import Foundation
 
 /// Says on standard error how far a program is: on a terminal the current line is kept up to date, elsewhere (a log)
 /// a passing state is written twice a minute at most.
-public final class Progress {
+public final class ProgressLog {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var lastPassing = ContinuousClock.now
     private var shown = 0
