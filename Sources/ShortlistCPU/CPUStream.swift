@@ -14,8 +14,8 @@ final class CPUStream: Stream {
     /// inside a call.
     private let spares = Mutex<Spares>(Spares())
     private struct Spares {
-        var vectors: Memory?
-        var scratch: Memory?
+        var vectors = SpareMemory()
+        var scratch = SpareMemory()
     }
 
     init(threads: Int, composed: KernelSet) throws(ShortlistError) {
@@ -92,31 +92,31 @@ final class CPUStream: Stream {
         if let memory = saved.giveUpVectors() { keepVectors(memory) }
     }
 
-    func takeVectors(_ bytes: Int) throws(ShortlistError) -> Memory {
-        if let memory = spares.withLock({ take(&$0.vectors, bytes) }) { return memory }
-        return try Memory(byteCount: bytes, for: "the workspace")
+    /// Memory for a call that may have `room` bytes (nil: any): spare blocks where they serve, new ones otherwise. What
+    /// is in use and what is kept spare obey the limit together.
+    func takeMemory(
+        scratch: Int, vectors: Int, room: Int?
+    ) throws(ShortlistError) -> (scratch: Memory, vectors: Memory) {
+        let spare = spares.withLock { spares in
+            let forScratch = spares.scratch.take(scratch, atMost: room.map { $0 - vectors } ?? .max)
+            let scratchBytes = forScratch?.byteCount ?? scratch
+            // Under a limit a state must not hold more than was planned.
+            let forVectors = spares.vectors.take(vectors, atMost: room == nil ? .max : vectors)
+            guard let room else { return (scratch: forScratch, vectors: forVectors) }
+            let inUse = scratchBytes + (forVectors?.byteCount ?? vectors)
+            spares.scratch.shrink(to: room - inUse - spares.vectors.byteCount)
+            spares.vectors.shrink(to: room - inUse - spares.scratch.byteCount)
+            return (scratch: forScratch, vectors: forVectors)
+        }
+        return (
+            try spare.scratch.orNew(scratch, for: "kernel scratch"),
+            try spare.vectors.orNew(vectors, for: "the workspace")
+        )
     }
 
-    func takeScratch(_ bytes: Int) throws(ShortlistError) -> Memory {
-        if let memory = spares.withLock({ take(&$0.scratch, bytes) }) { return memory }
-        return try Memory(byteCount: bytes, for: "kernel scratch")
-    }
+    func keepVectors(_ memory: Memory) { spares.withLock { $0.vectors.keep(memory) } }
 
-    /// A spare block is used when it is large enough and not wildly larger, so that one large call does not tie
-    /// memory down for ever; otherwise it is given back before a new one is asked for.
-    private func take(_ spare: inout Memory?, _ bytes: Int) -> Memory? {
-        defer { spare = nil }
-        guard let memory = spare, memory.byteCount >= bytes, memory.byteCount / 4 <= bytes + 1 << 18 else { return nil }
-        return memory
-    }
-
-    func keepVectors(_ memory: Memory) {
-        spares.withLock { if memory.byteCount >= $0.vectors?.byteCount ?? 0 { $0.vectors = memory } }
-    }
-
-    func keepScratch(_ memory: Memory) {
-        spares.withLock { if memory.byteCount >= $0.scratch?.byteCount ?? 0 { $0.scratch = memory } }
-    }
+    func keepScratch(_ memory: Memory) { spares.withLock { $0.scratch.keep(memory) } }
 
     // MARK: Vectors
 

@@ -25,13 +25,17 @@ final class CPUWorkspace: Workspace, @unchecked Sendable {
     var usedBytes: Int { used + scratchUsed }
 
     func open(_ plan: WorkspacePlan, scratchBytes: Int, on stream: CPUStream) throws(ShortlistError) {
-        scratch = try stream.takeScratch(scratchBytes)
+        // What a resumed workspace holds counts too.
+        let memory = try stream.takeMemory(
+            scratch: scratchBytes, vectors: plan.reservedBytes,
+            room: plan.limit == .max ? nil : plan.limit - (vectors?.byteCount ?? 0))
+        scratch = memory.scratch
         self.scratchBytes = scratchBytes
         arenaBytes = plan.reservedBytes
         if vectors == nil {
-            vectors = try stream.takeVectors(plan.reservedBytes)
+            vectors = memory.vectors
         } else {
-            temporary = try stream.takeVectors(plan.reservedBytes)
+            temporary = memory.vectors
             resumed = true
         }
         keptBases = bases.count

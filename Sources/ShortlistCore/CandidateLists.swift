@@ -17,8 +17,8 @@ public struct CandidateLists: Sendable, Equatable {
     public var itemOffsets: [Int]
     /// Rows of the catalog.
     public var items: [Int32]
-    /// Added to the logit of the candidate, parallel to `items`: −log q of a sampled candidate, log(C/m) of a tail. −∞
-    /// hides the candidate; NaN and +∞ are `invalidWeight`.
+    /// Added to the logit of the candidate, parallel to `items`: −log q of a sampled candidate, log(C/m) of a tail.
+    /// Finite, or `invalidWeight`; to hide a candidate, leave it out.
     public var logWeights: [Float]?
     /// One flag a block: blocks marked `false` act on dX and on the normaliser and contribute nothing of their
     /// candidates to dY and db.

@@ -9,7 +9,7 @@ public struct ShortlistError: Error, Sendable, Equatable, CustomStringConvertibl
         /// A target that the caller excluded (or whose bias is −∞).
         case excludedTarget = -3
         /// A weight that is negative or not finite, a scale or denominator that is not positive and finite, a
-        /// log-weight that is NaN or +∞.
+        /// log-weight that is not finite.
         case invalidWeight = -4
         /// Outputs that overlap inputs or each other.
         case overlappingMemory = -5

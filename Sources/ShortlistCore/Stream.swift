@@ -81,12 +81,13 @@ public protocol Stream: AnyObject {
 
     // MARK: Memory
 
-    /// Scratch of one kernel under `limit` bytes, which is the call's limit less the plan's `reservedBytes`. The tile
-    /// grid that follows from it depends on shape and limit only, never on the number of threads. `least` depends on
-    /// the shape alone: the smallest tiling, for one worker.
+    /// Scratch of one kernel under `limit` bytes (`WorkspacePlan.scratchLimit`). The tile grid that follows from it
+    /// depends on shape and limit only, never on the number of threads. `least` depends on the shape alone: the smallest
+    /// tiling, for one worker. For a kernel left to its default implementation: `composedScratch`.
     func scratch(for kernel: KernelShape, limit: Int) -> ScratchNeed
     /// Makes room for a plan: `reservedBytes` and the largest scratch of its kernels. Resets the telemetry and sets its
-    /// `planned` and `least`. Until `finish`, this workspace is the one that kernels run in.
+    /// `planned` and `least` (`committedBytes` and scratch). Until `finish`, this workspace is the one that kernels run
+    /// in.
     ///
     /// - Throws: before anything is touched: `workspaceLimit` with the least that works, `outOfMemory`, `forked`.
     func begin(_ plan: WorkspacePlan) throws(ShortlistError) -> any Workspace

@@ -181,6 +181,35 @@ struct PlainBackendTests {
         }
     }
 
+    @Test("What a saved state holds counts against the limit of backward calls, to the byte")
+    func backwardLimit() throws {
+        for backend in backends {
+            let evaluator = try evaluator(backend)
+            let once = try rich.oneCall(CrossEntropy(), on: evaluator)
+            try rich.lend(on: evaluator) { (batch, catalog, up) throws(ShortlistError) in
+                let state = try evaluator.forward(CrossEntropy(), batch, catalog)
+                let out = try Outcome(rich)
+                func backward(_ limit: Int) throws(ShortlistError) -> Report {
+                    try evaluator.backward(
+                        state, into: out.gradients, upstream: up, limits: CallLimits(workspace: limit)
+                    ).report
+                }
+                let error = failure { () throws(ShortlistError) in _ = try backward(0) }
+                #expect(error?.code == .workspaceLimit)
+                let least = error?.bytesNeeded ?? 0
+                #expect(least > 24 * 38)  // what 38 valid tokens hold
+                #expect(code { () throws(ShortlistError) in _ = try backward(least - 1) } == .workspaceLimit)
+                #expect(out.isUntouched)
+                let report = try backward(least)
+                #expect(report.workspaceLeast == least && report.workspacePlanned <= least)
+                #expect(report.workspaceUsed <= report.workspacePlanned)
+                if backend is PlainBackend {
+                    #expect(out.catalog.elements.elementsEqual(once.catalog.elements))
+                }
+            }
+        }
+    }
+
     @Test("A row-sparse gradient has the rows of the dense one", arguments: TestedLoss.allCases)
     func rowSparse(_ loss: TestedLoss) throws {
         let plain = try evaluator(PlainBackend())

@@ -94,9 +94,12 @@ struct RunningOptions: ParsableArguments {
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, not \(threads)") }
         if let json {
+            // Said now rather than after the training.
             let folder = URL(fileURLWithPath: json).deletingLastPathComponent().path
-            guard FileManager.default.isWritableFile(atPath: folder) else {
-                throw ValidationError("--json: the folder \(folder) cannot be written to")
+            var isFolder: ObjCBool = false
+            let exists = FileManager.default.fileExists(atPath: json, isDirectory: &isFolder)
+            guard FileManager.default.isWritableFile(atPath: exists ? json : folder), !isFolder.boolValue else {
+                throw ValidationError("--json: \(json) cannot be written")
             }
         }
     }

@@ -68,9 +68,9 @@ struct Trainer {
         var lossSum = 0.0
         var done = 0
         func line(_ share: String) -> String {
-            "\(training.name.rawValue)\tepoch \(epoch)/\(settings.epochs)\(share)"
-                + "\tloss \(fixed(lossSum / Double(max(1, done)), 4))"
-                + "\t\(grouped(Int(Double(done) / max(1e-9, clock.seconds)))) tokens/s"
+            "\(training.name.rawValue)   epoch \(epoch)/\(settings.epochs)\(share)"
+                + "   loss \(fixed(lossSum / Double(max(1, done)), 4))"
+                + "   \(grouped(Int(Double(done) / max(1e-9, clock.seconds)))) tokens/s"
         }
         for first in stride(from: 0, to: order.count, by: settings.batch) {
             try Interrupt.check()

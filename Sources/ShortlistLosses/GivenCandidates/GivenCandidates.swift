@@ -11,7 +11,7 @@ import ShortlistCore
 /// (`union`: 16·T + 16·I, and 4·I for log-weights), 4·N + 32·n and 3C/16 bytes.
 ///
 /// Lists that break the rules of `CandidateLists`, a token that stands twice in a block among them, are
-/// `invalidArgument`; ids outside X or the catalog `indexOutOfRange`; log-weights of NaN or +∞ `invalidWeight`.
+/// `invalidArgument`; ids outside X or the catalog `indexOutOfRange`; log-weights that are not finite `invalidWeight`.
 public struct GivenCandidates: Loss {
     /// Must stay valid during the call (for `forward`: during that call alone; the state keeps a copy).
     public var blocks: CandidateView

@@ -252,7 +252,12 @@ extension RetrievalRequest {
     fileprivate func regions(_ catalog: Catalog) -> [Region] {
         var regions = [Region("the queries", queries), Region("the catalog", catalog.items)]
         if let bias = catalog.bias { regions.append(Region("the bias", bias.baseAddress, byteCount: 4 * bias.count)) }
-        if let seen { regions.append(Region("the seen items", seen.ids.baseAddress, byteCount: 4 * seen.ids.count)) }
+        if let seen {
+            regions.append(Region("the seen items", seen.ids.baseAddress, byteCount: 4 * seen.ids.count))
+            regions.append(
+                Region("the seen items' offsets", seen.offsets.baseAddress, byteCount: 8 * seen.offsets.count))
+        }
+        regions.append(Region("the excluded items", excludedItems.baseAddress, byteCount: 4 * excludedItems.count))
         return regions
     }
 }

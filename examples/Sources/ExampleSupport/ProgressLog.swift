@@ -5,7 +5,7 @@ import Foundation
 public final class ProgressLog {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var lastPassing = ContinuousClock.now
-    private var shown = 0
+    private var isPassing = false
 
     public init() {}
 
@@ -21,8 +21,8 @@ public final class ProgressLog {
     }
 
     private func write(_ text: String, end: String) {
-        let erased = shown > 0 ? "\r" + String(repeating: " ", count: shown) + "\r" : ""
+        let erased = isPassing ? "\r\u{1B}[K" : ""
         FileHandle.standardError.write(Data((erased + text + end).utf8))
-        shown = end.isEmpty ? text.count : 0
+        isPassing = end.isEmpty
     }
 }
