@@ -56,6 +56,7 @@ extension ConformanceCase {
         upstream = dice.chance(0.7) ? 1 : 0
         inputPadding = dice.pick([0, 0, 1, 3, 16])
         wideTargets = dice.integer(0...1)
+        tempting = dice.integer(0...1)
         poison = dice.chance(0.15) ? dice.integer(1...5) : 0
         if poison == 5 { weights = 2 }
         // A pair that a detached block holds first is hidden later as 0·NaN: what that comes to is nobody's promise.

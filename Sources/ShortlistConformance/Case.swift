@@ -60,8 +60,11 @@ public struct ConformanceCase: Sendable, Equatable, CustomStringConvertible {
     public var wideTargets = 0
     /// `Limit`.
     public var limit = 0
-    /// `Poison`, beside what is always poisoned: gaps, ignored tokens' rows, excluded items' rows.
+    /// `Poison`, beside what is always poisoned: gaps.
     public var poison = 0
+    /// What rows of ignored tokens and of items left out hold: 0 NaN, which shows when it is read; 1 long vectors, which
+    /// a selection would take.
+    public var tempting = 0
 
     public init() {}
 
@@ -80,7 +83,7 @@ public struct ConformanceCase: Sendable, Equatable, CustomStringConvertible {
 
     /// In the order in which shrinking tries them: options off first, then sizes down.
     static let fields: [Field] = [
-        .init("poison", \.poison), .init("limit", \.limit), .init("form", \.form), .init("scaleGradient", \.wantsScale),
+        .init("tempting", \.tempting), .init("poison", \.poison), .init("limit", \.limit), .init("form", \.form), .init("scaleGradient", \.wantsScale),
         .init("biasGradient", \.wantsBias), .init("catalogGradient", \.wantsCatalog),
         .init("hiddenGradient", \.wantsHidden), .init("outputPadding", \.outputPadding),
         .init("inputPadding", \.inputPadding), .init("wideTargets", \.wideTargets), .init("upstream", \.upstream),

@@ -27,7 +27,7 @@ final class CaseData {
     let denominator: Double?
     let problem: ReferenceProblem
     let catalog: Catalog
-    /// ‖x‖ of each token, and the largest ‖y‖ of a finite item.
+    /// ‖x‖ of each token, and the largest ‖y‖ of an item that is finite and not left out.
     let hiddenNorms: [Double]
     let longestItem: Double
 
@@ -85,7 +85,9 @@ final class CaseData {
             }
         }
         hiddenNorms = norms(numbers.hidden)
-        longestItem = norms(numbers.catalog).filter(\.isFinite).max() ?? 0
+        longestItem =
+            norms(numbers.catalog).enumerated().filter { $0.element.isFinite && !numbers.leftOut.contains($0.offset) }
+            .map(\.element).max() ?? 0
         let doubles = { (values: [Float]) in values.map(Double.init) }
         var upstream = [Double(upstreamOne)]
         if options.reduction == 2 {

@@ -1,5 +1,5 @@
-/// The numbers of a case as arrays. What must never be read is NaN: rows of ignored tokens and of items that are
-/// excluded or whose bias is −∞.
+/// The numbers of a case as arrays. Rows that must never be read, those of ignored tokens and of items that are excluded
+/// or whose bias is −∞, hold NaN or something tempting.
 struct CaseNumbers {
     var hidden: [Float]
     var catalog: [Float]
@@ -8,6 +8,8 @@ struct CaseNumbers {
     var targets: [Int]
     /// In no order, repeats in it.
     var excludedList: [Int32]
+    /// Items that are excluded or have a bias of −∞.
+    let leftOut: Set<Int>
 
     init(_ options: ConformanceCase, _ dice: inout Dice) {
         let (n, c, d) = (options.tokens, options.items, options.width)
@@ -20,8 +22,9 @@ struct CaseNumbers {
             for item in biased { values[item] = -.infinity }
             bias = values
         }
-        let leftOut = Set(hiddenItems)
-        let possible = (0..<c).filter { !leftOut.contains($0) && $0 != options.ignoreIndex }
+        let out = Set(hiddenItems)
+        leftOut = out
+        let possible = (0..<c).filter { !out.contains($0) && $0 != options.ignoreIndex }
         targets = (0..<n).map { _ in
             possible.isEmpty || dice.integer(0...99) < options.ignored ? options.ignoreIndex : dice.pick(possible)
         }
@@ -37,7 +40,7 @@ struct CaseNumbers {
             let target = targets[token] == options.ignoreIndex ? 0 : targets[token]
             hidden += CaseNumbers.token(options, Array(catalog[target * d..<(target + 1) * d]), &dice)
         }
-        injectPoison(options, leftOut, &dice)
+        injectPoison(options, &dice)
     }
 
     /// Rows of Y, finite.
@@ -72,12 +75,13 @@ struct CaseNumbers {
         }
     }
 
-    private mutating func injectPoison(_ options: ConformanceCase, _ leftOut: Set<Int>, _ dice: inout Dice) {
+    private mutating func injectPoison(_ options: ConformanceCase, _ dice: inout Dice) {
         let d = options.width
+        let factor: Float = options.tempting == 1 ? 4 : .nan
         for token in targets.indices where targets[token] == options.ignoreIndex {
-            for k in 0..<d { hidden[token * d + k] = .nan }
+            for k in 0..<d { hidden[token * d + k] *= factor }
         }
-        for item in leftOut { for k in 0..<d { catalog[item * d + k] = .nan } }
+        for item in leftOut { for k in 0..<d { catalog[item * d + k] *= factor } }
         let valid = targets.indices.filter { targets[$0] != options.ignoreIndex }
         let heavy = valid.filter { (weights?[$0] ?? 1) > 0 }
         let light = valid.filter { weights?[$0] == 0 }

@@ -39,7 +39,8 @@ extension ConformanceSuite {
             "loss=3 tokens=400 items=3000 width=40 buckets=20 tokensPerBucket=120 itemsPerBucket=400 logWeights=1 repeats=1",
             "loss=3 union=1 tokens=400 items=3000 width=40 buckets=20 tokensPerBucket=120 itemsPerBucket=400 detached=1",
         ]
-        let rest = " data=1 bias=2 weights=2 ignored=10 excluded=9 hiddenGradient=1 catalogGradient=1 biasGradient=1 scaleGradient=1 upstream=1"
+        let rest =
+            " data=1 bias=2 weights=2 ignored=10 excluded=9 hiddenGradient=1 catalogGradient=1 biasGradient=1 scaleGradient=1 upstream=1"
         var cases: [ConformanceCase] = []
         for (index, line) in lines.enumerated() {
             // Under the least only one worker fits: once is enough.
@@ -78,7 +79,8 @@ extension ConformanceSuite {
             try data.makeLoss(), try data.batch(), data.catalog, into: try outputs.gradients(),
             upstream: data.upstream, tokenOutputs: outputs.tokenOutputs, limits: CallLimits(workspace: limit))
         report.expect(
-            result.report.threads >= 1 && result.report.threads <= threads, "the report says how many threads took part",
+            result.report.threads >= 1 && result.report.threads <= threads,
+            "the report says how many threads took part",
             "\(result.report.threads) of \(threads)")
         report.expect(outputs.isIntact, "nothing is written outside the outputs", "\(threads) threads")
         let loss = result.loss.bitPattern

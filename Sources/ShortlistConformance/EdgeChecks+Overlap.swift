@@ -52,7 +52,9 @@ extension ConformanceSuite {
         }
         refuse("ds inside dX is an error", .overlappingMemory, "scale") {
             (gradients, _, _, outputs) throws(ShortlistError) in
-            gradients.scale = outputs.hidden.map { UnsafeMutableRawPointer($0.base + 3).assumingMemoryBound(to: Double.self) }
+            gradients.scale = outputs.hidden.map {
+                UnsafeMutableRawPointer($0.base + 3).assumingMemoryBound(to: Double.self)
+            }
         }
         refuse("a dX of another shape is an error", .invalidArgument, "16 × 5") {
             (gradients, _, _, outputs) throws(ShortlistError) in
@@ -62,7 +64,8 @@ extension ConformanceSuite {
         }
         refuse("a db of another length is an error", .invalidArgument, "22 values") {
             (gradients, _, _, outputs) throws(ShortlistError) in
-            gradients.catalog = .dense(nil, bias: outputs.bias.map { UnsafeMutableBufferPointer(rebasing: $0.buffer[0..<22]) })
+            gradients.catalog = .dense(
+                nil, bias: outputs.bias.map { UnsafeMutableBufferPointer(rebasing: $0.buffer[0..<22]) })
         }
         refuse("room for another number of losses is an error", .invalidArgument, "16 token losses") {
             (_, tokens, _, outputs) throws(ShortlistError) in
@@ -80,7 +83,8 @@ extension ConformanceSuite {
             let plain = CaseOutputs(options, room: options.items)
             _ = try evaluator.evaluate(
                 CrossEntropy(), try data.batch(), data.catalog,
-                into: GradientOutputs(hidden: try plain.hidden.map { (memory) throws(ShortlistError) in try memory.mutableView() }))
+                into: GradientOutputs(
+                    hidden: try plain.hidden.map { (memory) throws(ShortlistError) in try memory.mutableView() }))
             let gap = try MutableMatrixView(data.hidden.base + 5, rows: 17, columns: 5, rowStride: 10)
             _ = try evaluator.evaluate(
                 CrossEntropy(), try data.batch(), data.catalog, into: GradientOutputs(hidden: gap))

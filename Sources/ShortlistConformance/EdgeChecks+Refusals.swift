@@ -41,16 +41,20 @@ extension ConformanceSuite {
                 }
             }
             refused(
-                "an excluded item as a target is an error", .excludedTarget, "of token", "\(line) excluded=3", evaluator,
+                "an excluded item as a target is an error", .excludedTarget, "of token", "\(line) excluded=3",
+                evaluator,
                 into: &report
             ) { _, data in data.targets32.base[6] = data.excluded.values[0] }
             refused(
                 "a target whose bias is −∞ is an error", .excludedTarget, "of token", "\(line) bias=1", evaluator,
                 into: &report
             ) { _, data in data.bias?.base[Int(data.targets32.values[0])] = -.infinity }
-            for (weight, words) in [(Float(-0.5), "-0.5 of token 2"), (.nan, "nan of token 2"), (.infinity, "inf of token 2")] {
+            for (weight, words) in [
+                (Float(-0.5), "-0.5 of token 2"), (.nan, "nan of token 2"), (.infinity, "inf of token 2"),
+            ] {
                 refused(
-                    "a weight that is negative, NaN or infinite is an error", .invalidWeight, words, "\(line) weights=1",
+                    "a weight that is negative, NaN or infinite is an error", .invalidWeight, words,
+                    "\(line) weights=1",
                     evaluator, into: &report
                 ) { _, data in data.weights?.base[2] = weight }
             }
@@ -67,7 +71,8 @@ extension ConformanceSuite {
                 ) { batch, _ in batch.denominator = denominator }
             }
             refused(
-                "a denominator without reduction mean is an error", .invalidArgument, "denominator", "\(line) reduction=1",
+                "a denominator without reduction mean is an error", .invalidArgument, "denominator",
+                "\(line) reduction=1",
                 evaluator, into: &report
             ) { batch, _ in batch.denominator = 2 }
             refused(
@@ -88,7 +93,9 @@ extension ConformanceSuite {
                 "hidden states of another width are an error", .invalidArgument, "4 columns", line, evaluator,
                 into: &report
             ) { batch, data in
-                if let view = try? MatrixView(data.hidden.base, rows: 17, columns: 4, rowStride: 5) { batch.hidden = view }
+                if let view = try? MatrixView(data.hidden.base, rows: 17, columns: 4, rowStride: 5) {
+                    batch.hidden = view
+                }
             }
         }
     }
@@ -97,7 +104,8 @@ extension ConformanceSuite {
     func optionEdges(_ evaluator: Evaluator, into report: inout ConformanceReport) {
         let options = edgeCase(ConformanceSuite.everyLoss[0])
         func refuse(
-            _ rule: String, _ code: ShortlistError.Code, _ words: String, _ loss: (CaseData) throws(ShortlistError) -> any Loss
+            _ rule: String, _ code: ShortlistError.Code, _ words: String,
+            _ loss: (CaseData) throws(ShortlistError) -> any Loss
         ) {
             edge(rule, into: &report) { (report) throws(ShortlistError) in
                 let data = try CaseData(options, on: evaluator.stream)
@@ -126,7 +134,8 @@ extension ConformanceSuite {
         refuse("more neighbours than a word counts are an error, no trap", .overflow, "") { _ in
             RECE(neighbourChunks: .max / 2)
         }
-        refuse("directions of another width are an error", .invalidArgument, "columns") { (data) throws(ShortlistError) in
+        refuse("directions of another width are an error", .invalidArgument, "columns") {
+            (data) throws(ShortlistError) in
             SCE(directions: .given(try MatrixView(data.hidden.base, rows: 3, columns: 4, rowStride: 5)))
         }
         refuse("directions that contradict the bucket count are an error", .invalidArgument, "3 rows") {
@@ -163,24 +172,36 @@ extension ConformanceSuite {
             change(&lists)
             return lists
         }
-        refuse("a candidate item out of range is an error naming it", .indexOutOfRange, "candidate item 23",
+        refuse(
+            "a candidate item out of range is an error naming it", .indexOutOfRange, "candidate item 23",
             changed { $0.items[2] = 23 })
-        refuse("a negative candidate item is an error", .indexOutOfRange, "candidate item -1", changed { $0.items[0] = -1 })
-        refuse("a candidate token out of range is an error", .indexOutOfRange, "candidate token 17",
+        refuse(
+            "a negative candidate item is an error", .indexOutOfRange, "candidate item -1", changed { $0.items[0] = -1 }
+        )
+        refuse(
+            "a candidate token out of range is an error", .indexOutOfRange, "candidate token 17",
             changed { $0.tokens[1] = 17 })
-        refuse("a token twice in a block is an error", .invalidArgument, "token 0 stands twice",
+        refuse(
+            "a token twice in a block is an error", .invalidArgument, "token 0 stands twice",
             changed { $0.tokens[1] = 0 })
-        refuse("offsets that do not begin with 0 are an error", .invalidArgument, "token offsets",
+        refuse(
+            "offsets that do not begin with 0 are an error", .invalidArgument, "token offsets",
             changed { $0.tokenOffsets[0] = 1 })
         refuse("offsets that decrease are an error", .invalidArgument, "decrease", changed { $0.itemOffsets[1] = 9 })
-        refuse("offsets that end elsewhere are an error", .invalidArgument, "item offsets",
+        refuse(
+            "offsets that end elsewhere are an error", .invalidArgument, "item offsets",
             changed { $0.itemOffsets[2] = 2 })
-        refuse("as many token as item offsets, or an error", .invalidArgument, "offsets",
+        refuse(
+            "as many token as item offsets, or an error", .invalidArgument, "offsets",
             changed { $0.tokenOffsets = [0, 3] })
-        refuse("log-weights of another length are an error", .invalidArgument, "log-weights",
+        refuse(
+            "log-weights of another length are an error", .invalidArgument, "log-weights",
             changed { $0.logWeights = [0] })
-        refuse("a log-weight that is NaN is an error", .invalidWeight, "log-weight", changed { $0.logWeights = [0, .nan, 0] })
-        refuse("flags of another length are an error", .invalidArgument, "flags",
+        refuse(
+            "a log-weight that is NaN is an error", .invalidWeight, "log-weight",
+            changed { $0.logWeights = [0, .nan, 0] })
+        refuse(
+            "flags of another length are an error", .invalidArgument, "flags",
             changed { $0.contributesToCatalogGradient = [true] })
     }
 }

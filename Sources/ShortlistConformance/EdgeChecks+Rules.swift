@@ -10,10 +10,14 @@ extension ConformanceSuite {
         rowRoom(evaluator, into: &report)
         seeds(evaluator, into: &report)
         for line in ConformanceSuite.everyLoss {
-            edge("a non-finite logit makes a non-finite loss, is counted, and stays with its token (\(line))", into: &report) {
+            edge(
+                "a non-finite logit makes a non-finite loss, is counted, and stays with its token (\(line))",
+                into: &report
+            ) {
                 (report) throws(ShortlistError) in
                 for poison in 1...5 {
-                    report.merge(check(edgeCase("\(line) poison=\(poison) weights=2 form=\(poison % 3)"), on: evaluator))
+                    report.merge(
+                        check(edgeCase("\(line) poison=\(poison) weights=2 form=\(poison % 3)"), on: evaluator))
                 }
             }
         }
@@ -23,7 +27,8 @@ extension ConformanceSuite {
         ] {
             edge("sizes beyond what there is are capped, and the report has the value used (\(line))", into: &report) {
                 (report) throws(ShortlistError) in
-                let options = edgeCase("\(line) tokens=9 items=14 width=3 data=1 excluded=2 ignored=10 hiddenGradient=1")
+                let options = edgeCase(
+                    "\(line) tokens=9 items=14 width=3 data=1 excluded=2 ignored=10 hiddenGradient=1")
                 report.merge(check(options, on: evaluator))
                 let data = try CaseData(options, on: evaluator.stream)
                 let run = try evaluator.oneCall(data, try data.makeLoss())
@@ -39,7 +44,9 @@ extension ConformanceSuite {
             let tokens = (0..<40).map { Int32($0) }
             // Blocks 1, 2 and 3 are the same; block 0 has fewer items, so its loss is smaller.
             let lists = CandidateLists(
-                blocks: [(tokens, [1, 2, 3]), (tokens, Array(0..<20)), (tokens, Array(0..<20)), (tokens, Array(0..<20))])
+                blocks: [
+                    (tokens, [1, 2, 3]), (tokens, Array(0..<20)), (tokens, Array(0..<20)), (tokens, Array(0..<20)),
+                ])
             let state = try lists.withView { (view) throws(ShortlistError) in
                 try evaluator.forward(GivenCandidates(view), try data.batch(), data.catalog)
             }
@@ -139,7 +146,9 @@ extension ConformanceSuite {
             }
             for directions in [SCE.Directions.gaussian, .mix] {
                 let make = { (seed: UInt64, step: UInt64) in
-                    SCE(bucketCount: 8, tokensPerBucket: 9, itemsPerBucket: 9, directions: directions, seed: seed, step: step)
+                    SCE(
+                        bucketCount: 8, tokensPerBucket: 9, itemsPerBucket: 9, directions: directions, seed: seed,
+                        step: step)
                 }
                 let first = try selection(make(1, 2))
                 report.expect(try selection(make(1, 2)) == first, "SCE repeats")
@@ -174,7 +183,8 @@ extension ConformanceSuite {
                 let (once, twice) = (CaseOutputs(data.options, room: 23), CaseOutputs(data.options, room: 23))
                 _ = try evaluator.backward(state, into: try once.gradients(), upstream: .one(1))
                 let hidden = Guarded<Float>(rows: 17, columns: 5)
-                _ = try evaluator.backward(state, into: GradientOutputs(hidden: try hidden.mutableView()), upstream: .one(4))
+                _ = try evaluator.backward(
+                    state, into: GradientOutputs(hidden: try hidden.mutableView()), upstream: .one(4))
                 _ = try evaluator.backward(state, into: try twice.gradients(), upstream: .one(1))
                 report.expect(twice.bits(used: nil) == once.bits(used: nil), "a backward call repeats to the bit", line)
                 report.expect(

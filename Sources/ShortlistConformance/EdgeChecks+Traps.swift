@@ -6,13 +6,19 @@ extension ConformanceSuite {
     /// Bugs that others had, as cases against the oracle and as plain facts.
     func trapEdges(_ evaluator: Evaluator, into report: inout ConformanceReport) {
         let gradients = " data=1 hiddenGradient=1 catalogGradient=1 biasGradient=1 scaleGradient=1"
-        let small = "tokens=70 items=131 width=9 buckets=7 tokensPerBucket=21 itemsPerBucket=33 chunks=4 neighbours=1 rounds=2"
+        let small =
+            "tokens=70 items=131 width=9 buckets=7 tokensPerBucket=21 itemsPerBucket=33 chunks=4 neighbours=1 rounds=2"
         let traps = [
-            ("the bias is added once, however many tiles d and C make",
-                "tokens=65 items=700 width=300 bias=1 buckets=5 tokensPerBucket=40 itemsPerBucket=150 chunks=3 rounds=2"),
+            (
+                "the bias is added once, however many tiles d and C make",
+                "tokens=65 items=700 width=300 bias=1 buckets=5 tokensPerBucket=40 itemsPerBucket=150 chunks=3 rounds=2"
+            ),
             ("reduction none takes an upstream gradient a token", "\(small) reduction=2 upstream=1"),
             ("weights go token by token", "\(small) weights=2 ignored=20"),
-            ("weights and upstream follow tokens past ignored ones", "\(small) weights=1 ignored=50 reduction=2 upstream=1"),
+            (
+                "weights and upstream follow tokens past ignored ones",
+                "\(small) weights=1 ignored=50 reduction=2 upstream=1"
+            ),
             ("duplicate negatives count once", "\(small) repeats=1 logWeights=1"),
             ("C need not divide by any tile", "\(small) items=769"),
             ("large logits neither overflow nor vanish", "\(small) data=3 width=40"),
@@ -23,7 +29,8 @@ extension ConformanceSuite {
             for loss in 0...3 {
                 for union in 0...1 {
                     for limit in [0, 1] {
-                        let options = edgeCase("\(gradients) \(line) loss=\(loss) union=\(union) limit=\(limit) seed=21")
+                        let options = edgeCase(
+                            "\(gradients) \(line) loss=\(loss) union=\(union) limit=\(limit) seed=21")
                         edge("\(rule) (\(options))", into: &report) { (report) throws(ShortlistError) in
                             report.merge(check(options, on: evaluator))
                         }
@@ -62,7 +69,8 @@ extension ConformanceSuite {
             (report) throws(ShortlistError) in
             for line in ["loss=1", "loss=1 union=1", "loss=2 rounds=2", "loss=0"] {
                 let options = edgeCase(
-                    "\(line) tokens=40 items=200 width=6 data=1 buckets=9 tokensPerBucket=12 itemsPerBucket=30 chunks=4 catalogGradient=1 seed=4")
+                    "\(line) tokens=40 items=200 width=6 data=1 buckets=9 tokensPerBucket=12 itemsPerBucket=30 chunks=4 catalogGradient=1 seed=4"
+                )
                 let data = try CaseData(options, on: evaluator.stream)
                 let run = try evaluator.oneCall(data, try data.makeLoss())
                 let rows = run.outputs.catalog?.values ?? []
@@ -79,7 +87,8 @@ extension ConformanceSuite {
         edge("a vocabulary above 250 000 sums right", into: &report) { (report) throws(ShortlistError) in
             for limit in [0, 2] {
                 let options = edgeCase(
-                    "tokens=3 items=300001 width=2 data=1 bias=1 hiddenGradient=1 scaleGradient=1 seed=6 limit=\(limit)")
+                    "tokens=3 items=300001 width=2 data=1 bias=1 hiddenGradient=1 scaleGradient=1 seed=6 limit=\(limit)"
+                )
                 report.merge(check(options, on: evaluator))
             }
         }

@@ -43,10 +43,14 @@ extension ConformanceSuite {
 
     /// The lines of a small case of each loss, with every gradient.
     static let everyLoss = [
-        "loss=0", "loss=1 buckets=4 tokensPerBucket=6 itemsPerBucket=5", "loss=1 union=1 buckets=4 tokensPerBucket=6 itemsPerBucket=5",
+        "loss=0", "loss=1 buckets=4 tokensPerBucket=6 itemsPerBucket=5",
+        "loss=1 union=1 buckets=4 tokensPerBucket=6 itemsPerBucket=5",
         "loss=2 buckets=5 chunks=3 neighbours=1 rounds=2", "loss=3 buckets=4 tokensPerBucket=6 itemsPerBucket=5",
         "loss=3 union=1 buckets=4 tokensPerBucket=6 itemsPerBucket=5",
-    ].map { $0 + " tokens=17 items=23 width=5 data=1 hiddenGradient=1 catalogGradient=1 biasGradient=1 scaleGradient=1 seed=3" }
+    ].map {
+        $0
+            + " tokens=17 items=23 width=5 data=1 hiddenGradient=1 catalogGradient=1 biasGradient=1 scaleGradient=1 seed=3"
+    }
 
     private func emptyEdges(_ evaluator: Evaluator, into report: inout ConformanceReport) {
         let nothing = ["ignored=100", "weights=3", "tokens=0"]
@@ -65,7 +69,8 @@ extension ConformanceSuite {
                             (run.outputs.hidden?.values ?? [1]).allSatisfy { $0 == 0 }
                                 && (run.outputs.catalog?.values ?? [1]).prefix(used).allSatisfy { $0 == before }
                                 && (run.outputs.bias?.values ?? [1]).prefix(run.result.rowsUsed ?? .max)
-                                    .allSatisfy { $0 == before } && run.outputs.scale?.values[0] == 0,
+                                    .allSatisfy { $0 == before }
+                                && run.outputs.scale?.values[0] == 0,
                             "gradients are zero, or what they were")
                         report.expect(
                             run.result.report.tokensValid == data.problem.validTokens.count,

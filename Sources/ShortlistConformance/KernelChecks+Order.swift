@@ -51,7 +51,9 @@ extension ConformanceSuite {
                 try bench.vector(keys.map(Int32.init)), keyBound: bound,
                 excluding: excluded.isEmpty ? nil : try bench.vector(excluded.map(Int32.init)), into: order)
             let got = try bench.read(order).map(Int.init)
-            report.expect(got == want, "sorting by key is stable and leaves excluded ids out", "\(got.prefix(30)) not \(want.prefix(30))")
+            report.expect(
+                got == want, "sorting by key is stable and leaves excluded ids out",
+                "\(got.prefix(30)) not \(want.prefix(30))")
             let places = try bench.room(count, Int32(-9))
             try stream.invert(order, into: places)
             report.expect(
@@ -99,7 +101,8 @@ extension ConformanceSuite {
                 tokens: dense ? nil : try bench.vector((0..<tokens).map(Int32.init)), items: dense ? nil : places,
                 combination: .union, shape: shape)
             let count = try stream.touchedItems(blocks, tokenSet, items: set, into: map)
-            guard report.expect(count == want.count, "touched items are counted once each", "\(count) not \(want.count)")
+            guard
+                report.expect(count == want.count, "touched items are counted once each", "\(count) not \(want.count)")
             else { return }
             let ids = try bench.room(count, Int32(-9))
             try stream.listItems(map, into: ids)

@@ -71,7 +71,9 @@ extension ConformanceSuite {
             var want = before.double
             for (place, row) in order.enumerated() {
                 for c in 0..<columns {
-                    for k in 0..<width { want[c * width + k] += left.double[place * columns + c] * x.double[row * width + k] }
+                    for k in 0..<width {
+                        want[c * width + k] += left.double[place * columns + c] * x.double[row * width + k]
+                    }
                 }
             }
             report.expect(memory.isIntact, "addProduct writes its result alone")

@@ -82,7 +82,7 @@ private struct ScoreRun {
     let slots: Vector<Float>
     /// All tokens × the block's items, s·⟨x, y⟩ + b.
     let logits: [Double]
-    private var ε: Double { 8 * 0x1p-24 * Double(options.width).squareRoot() }
+    private var epsilon8: Double { 8 * 0x1p-24 * Double(options.width).squareRoot() }
 
     init(_ options: ConformanceSuite.ScoreCase, _ bench: KernelBench) throws(ShortlistError) {
         self.options = options
@@ -132,7 +132,7 @@ private struct ScoreRun {
     }
 
     private func bound(_ i: Int) -> Double {
-        ε * (1 + row(i).reduce(abs(targetLogit(i))) { max($0, abs($1)) })
+        epsilon8 * (1 + row(i).reduce(abs(targetLogit(i))) { max($0, abs($1)) })
     }
 
     private func close(
@@ -208,7 +208,9 @@ private struct ScoreRun {
         let lse = double(try bench.read(state.logSumExp))
         let x = ReferenceKernels.gather(double(options.x), dimension: d, ids: t)
         let y = ReferenceKernels.gather(double(options.y), dimension: d, ids: options.blockItems)
-        func reference(_ x: [Double], _ y: [Double], _ g: [Double]) -> (hidden: [Double], items: [Double], bias: [Double]) {
+        func reference(_ x: [Double], _ y: [Double], _ g: [Double]) -> (
+            hidden: [Double], items: [Double], bias: [Double]
+        ) {
             ReferenceKernels.blockGradient(
                 t.flatMap(row), items: options.blockItems, targets: t.map { options.targets[$0] },
                 logSumExp: t.map { lse[$0] }, g: g, x: x, y: y, dimension: d, scale: Double(options.scale))
@@ -231,7 +233,8 @@ private struct ScoreRun {
         guard let bias = targets.bias else { return }
         let biasRoom = spread(size.bias, options.blockItems, c, 1)
         close(
-            "blockGradient: db = Σ g·p", try bench.read(bias), spread(want.bias, options.blockItems, c, 1), into: &report
+            "blockGradient: db = Σ g·p", try bench.read(bias), spread(want.bias, options.blockItems, c, 1),
+            into: &report
         ) { 2 * largest * biasRoom[$0] }
         report.expect(hidden.isIntact && catalog.isIntact, "blockGradient writes its results alone")
         try targetPart(hidden, catalog, targets, coefficients, gs, into: &report)

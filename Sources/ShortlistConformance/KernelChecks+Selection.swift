@@ -10,7 +10,9 @@ extension ConformanceSuite {
                 for shape in RowShape.allCases {
                     let queries = [1, 3, 17, 129][dice.integer(0...(items < 600 ? 3 : 1))]
                     let tight = dice.chance(0.5)
-                    kernelCase("top queries=\(queries) items=\(items) k=\(k) rows=\(shape) tight=\(tight)", into: &report) {
+                    kernelCase(
+                        "top queries=\(queries) items=\(items) k=\(k) rows=\(shape) tight=\(tight)", into: &report
+                    ) {
                         (report) throws(ShortlistError) in
                         try select(stream, TopCase(queries, items, k, shape, &dice), tight: tight, into: &report)
                     }
@@ -124,7 +126,8 @@ extension ConformanceSuite {
                 return row.filter { $0 >= 0 }.sorted() + row.filter { $0 < 0 }
             }
             report.expect(
-                try bench.read(ids).map(Int.init) == byIndex, "ordered by index, ids ascend and missing places are last")
+                try bench.read(ids).map(Int.init) == byIndex, "ordered by index, ids ascend and missing places are last"
+            )
             guard options.listed == nil else { return }
             try mergeTiles(bench, options, x, y, exclusions, want.ids, into: &report)
         }
@@ -171,7 +174,8 @@ extension ConformanceSuite {
             try stream.hash(
                 RowSource(matrix, rows: try bench.vector(listed.map(Int32.init))), directions: planes, into: keys)
             report.expect(
-                try bench.read(keys).map(Int.init) == listed.map { want[$0] }, "listed rows have the hashes of their rows")
+                try bench.read(keys).map(Int.init) == listed.map { want[$0] },
+                "listed rows have the hashes of their rows")
         }
     }
 }

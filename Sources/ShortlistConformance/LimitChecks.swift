@@ -37,20 +37,26 @@ extension ConformanceSuite {
                     loss, try data.batch(), data.catalog, into: try outputs.gradients(), upstream: data.upstream,
                     tokenOutputs: outputs.tokenOutputs, limits: limits
                 ).report
-            } refused: { outputs.isUntouched }
+            } refused: {
+                outputs.isUntouched
+            }
             var state: SavedState?
             try bracket("forward", evaluator, into: &report) { (limits) throws(ShortlistError) in
                 let saved = try evaluator.forward(loss, try data.batch(), data.catalog, limits: limits)
                 state = saved
                 return saved.result.report
-            } refused: { true }
+            } refused: {
+                true
+            }
             if let state, options.wantsGradients {
                 let gradients = CaseOutputs(options, room: options.items)
                 try bracket("backward", evaluator, into: &report) { (limits) throws(ShortlistError) in
                     try evaluator.backward(
                         state, into: try gradients.gradients(), upstream: data.upstream, limits: limits
                     ).report
-                } refused: { gradients.isUntouched }
+                } refused: {
+                    gradients.isUntouched
+                }
             }
             let (first, _) = try call(CallLimits())
             let (second, _) = try call(CallLimits())
@@ -74,10 +80,14 @@ extension ConformanceSuite {
                 let data = try RetrievalData(options, on: evaluator.stream)
                 try bracket("top-k", evaluator, into: &report) { (limits) throws(ShortlistError) in
                     try data.top(evaluator, limits).2
-                } refused: { true }
+                } refused: {
+                    true
+                }
                 try bracket("ranks", evaluator, into: &report) { (limits) throws(ShortlistError) in
                     try data.ranks(evaluator, limits).1
-                } refused: { true }
+                } refused: {
+                    true
+                }
             } catch {
                 report.fail("retrieval succeeds without a limit", "\(error)")
             }
@@ -108,7 +118,8 @@ extension ConformanceSuite {
                 found.workspacePlanned <= least && found.workspaceUsed <= found.workspacePlanned
                     && found.workspaceLeast == least,
                 "\(what): under the least, used ≤ planned ≤ limit, and the report names the least",
-                "\(found.workspaceUsed) used, \(found.workspacePlanned) planned, least \(found.workspaceLeast) not \(least)")
+                "\(found.workspaceUsed) used, \(found.workspacePlanned) planned, least \(found.workspaceLeast) not \(least)"
+            )
         } catch {
             report.fail("\(what): the least works", "\(error)")
         }

@@ -120,7 +120,9 @@ final class RetrievalData {
     }
 
     /// Top-k under the limit, with what came of it.
-    func top(_ evaluator: Evaluator, _ limits: CallLimits) throws(ShortlistError) -> (Guarded<Int32>, Guarded<Float>, Report) {
+    func top(_ evaluator: Evaluator, _ limits: CallLimits) throws(ShortlistError) -> (
+        Guarded<Int32>, Guarded<Float>, Report
+    ) {
         let ids = Guarded<Int32>(count: options.queries * options.k)
         let scores = Guarded<Float>(columns: options.queries * options.k)
         let report = try evaluator.topK(
@@ -139,7 +141,9 @@ final class RetrievalData {
     func bits(_ evaluator: Evaluator, tight: Bool) throws(ShortlistError) -> [UInt32] {
         var (topLimits, rankLimits) = (CallLimits(), CallLimits())
         if tight {
-            topLimits.workspace = try evaluator.least { (limits) throws(ShortlistError) in _ = try top(evaluator, limits) }
+            topLimits.workspace = try evaluator.least { (limits) throws(ShortlistError) in
+                _ = try top(evaluator, limits)
+            }
             rankLimits.workspace = try evaluator.least { (limits) throws(ShortlistError) in
                 _ = try ranks(evaluator, limits)
             }

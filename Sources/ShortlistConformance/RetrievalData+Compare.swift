@@ -90,7 +90,8 @@ extension RetrievalData {
             let possible = others.count { scores[query * c + $0] + room[query * c + $0] >= z - own }
             report.expect(
                 got[query] >= 1 + certain && got[query] <= 1 + possible,
-                "a target's rank counts what stands above it", "query \(query): \(got[query]), from \(1 + certain) to \(1 + possible)")
+                "a target's rank counts what stands above it",
+                "query \(query): \(got[query]), from \(1 + certain) to \(1 + possible)")
         }
     }
 

@@ -65,7 +65,8 @@ struct SelectionCheck {
         found.expect(
             report.bucketCount == buckets && report.tokensPerBucket == tokens && report.itemsPerBucket == items,
             "the report has n_b, b_x, b_y after capping",
-            "\(report.bucketCount), \(report.tokensPerBucket), \(report.itemsPerBucket) not \(buckets), \(tokens), \(items)")
+            "\(report.bucketCount), \(report.tokensPerBucket), \(report.itemsPerBucket) not \(buckets), \(tokens), \(items)"
+        )
         guard found.expect(blocks.count == buckets, "SCE makes n_b blocks", "\(blocks.count) not \(buckets)"),
             let directions = directions(rounds: 1, rows: buckets)?.first
         else { return }
@@ -94,7 +95,9 @@ struct SelectionCheck {
         _ what: String, _ taken: [Int], of all: [Int], count: Int, _ direction: [Double],
         into found: inout ConformanceReport, _ vector: (Int) -> [Double]
     ) {
-        guard found.expect(taken.count == count, "a block holds b \(what)", "\(taken.count) not \(count)") else { return }
+        guard found.expect(taken.count == count, "a block holds b \(what)", "\(taken.count) not \(count)") else {
+            return
+        }
         let mine = Set(taken)
         let length = norm(direction)
         // Mixed directions come out of a product themselves.
@@ -124,7 +127,9 @@ struct SelectionCheck {
 
     private func checkRECE(into found: inout ConformanceReport) {
         let defaults = defaultRECESizes(problem, neighbourChunks: options.neighbours)
-        let rows = data.directions.map { $0.rows / options.rounds } ?? (options.buckets > 0 ? options.buckets : defaults.bucketCount)
+        let rows =
+            data.directions.map { $0.rows / options.rounds }
+            ?? (options.buckets > 0 ? options.buckets : defaults.bucketCount)
         let wanted = options.chunks > 0 ? options.chunks : rows
         let chunks = min(wanted, problem.validTokens.count, problem.selectableItems.count)
         found.expect(
@@ -146,7 +151,8 @@ struct SelectionCheck {
             found.expect(
                 block.tokens.sorted() == want[k].tokens && block.items.sorted() == want[k].items,
                 "where hashes are clear RECE's selection is the oracle's",
-                "block \(k): \(block.tokens.sorted()) × \(block.items.sorted()) not \(want[k].tokens) × \(want[k].items)")
+                "block \(k): \(block.tokens.sorted()) × \(block.items.sorted()) not \(want[k].tokens) × \(want[k].items)"
+            )
         }
     }
 

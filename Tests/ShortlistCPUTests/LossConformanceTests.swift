@@ -46,7 +46,9 @@ struct LossConformanceTests {
         #expect(report.holds, "\(report)")
     }
 
-    @Test("the least workspace works and a byte less is refused", arguments: [Variant.composed, .avx512].filter(\.isAvailable))
+    @Test(
+        "the least workspace works and a byte less is refused",
+        arguments: [Variant.composed, .avx512].filter(\.isAvailable))
     func limits(variant: Variant) {
         let report = variant.run { $0.limits(seeds: 0..<120) }
         #expect(report.holds, "\(report)")
