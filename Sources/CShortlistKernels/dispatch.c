@@ -47,7 +47,10 @@ static const kernel_table tables[] = {TABLE(baseline), TABLE(avx2), TABLE(avx512
 static const kernel_table tables[] = {TABLE(baseline)};
 #endif
 
-static atomic_int current = -1;
+static atomic_int best = -1;
+
+// Of a thread, so that a test that forces a level changes no other's numbers.
+static _Thread_local int forced __attribute__((tls_model("initial-exec"))) = -1;
 
 int sl_best_level(void) {
 #if defined(__x86_64__)
@@ -62,19 +65,19 @@ int sl_best_level(void) {
 }
 
 int sl_level(void) {
-    int level = atomic_load_explicit(&current, memory_order_relaxed);
+    if (forced >= 0) return forced;
+    int level = atomic_load_explicit(&best, memory_order_relaxed);
     if (level < 0) {  // several threads may find the same answer at once
         level = sl_best_level();
-        atomic_store_explicit(&current, level, memory_order_relaxed);
+        atomic_store_explicit(&best, level, memory_order_relaxed);
     }
     return level;
 }
 
 int sl_force_level(int level) {
-    int best = sl_best_level();
-    level = level < 0 ? 0 : level > best ? best : level;
-    atomic_store_explicit(&current, level, memory_order_relaxed);
-    return level;
+    int most = sl_best_level();
+    forced = level < 0 ? 0 : level > most ? most : level;
+    return forced;
 }
 
 #define RUN(name) tables[sl_level()].name

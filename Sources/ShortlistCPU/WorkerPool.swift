@@ -1,3 +1,4 @@
+import CShortlistKernels
 import Glibc
 import Synchronization
 
@@ -13,6 +14,8 @@ final class WorkerPool: @unchecked Sendable {
     private let done: UnsafeMutablePointer<pthread_cond_t>
     private var threads: [pthread_t] = []
     private let owner = getpid()
+    /// The vector kernels' level of the thread that made the pool: workers run what it runs.
+    private let level = sl_level()
 
     private var job: ((Int, Int) -> Void)?
     private var taskCount = 0
@@ -131,6 +134,7 @@ final class WorkerPool: @unchecked Sendable {
     }
 
     private func work(as worker: Int) {
+        sl_force_level(level)
         var seen: UInt64 = 0
         pthread_mutex_lock(mutex)
         while true {

@@ -83,7 +83,8 @@ public struct ConformanceCase: Sendable, Equatable, CustomStringConvertible {
 
     /// In the order in which shrinking tries them: options off first, then sizes down.
     static let fields: [Field] = [
-        .init("tempting", \.tempting), .init("poison", \.poison), .init("limit", \.limit), .init("form", \.form), .init("scaleGradient", \.wantsScale),
+        .init("tempting", \.tempting), .init("poison", \.poison), .init("limit", \.limit), .init("form", \.form),
+        .init("scaleGradient", \.wantsScale),
         .init("biasGradient", \.wantsBias), .init("catalogGradient", \.wantsCatalog),
         .init("hiddenGradient", \.wantsHidden), .init("outputPadding", \.outputPadding),
         .init("inputPadding", \.inputPadding), .init("wideTargets", \.wideTargets), .init("upstream", \.upstream),

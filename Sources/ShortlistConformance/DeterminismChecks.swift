@@ -24,6 +24,7 @@ extension ConformanceSuite {
             }
         }
         retrievalDeterminism(counts, into: &report)
+        gramDeterminism(counts, into: &report)
         return report
     }
 
@@ -106,6 +107,30 @@ extension ConformanceSuite {
                     first = first ?? bits
                 } catch {
                     report.fail("retrieval succeeds", "\(error)")
+                }
+            }
+        }
+    }
+
+    /// Directions round the Gram matrix to f32, which hides its last bits from every loss: it is looked at itself.
+    private func gramDeterminism(_ counts: [Int], into report: inout ConformanceReport) {
+        let (rows, width) = (3000, 33)
+        var dice = Dice(77)
+        let numbers = (0..<rows * width).map { _ in Float(dice.normal()) }
+        var first: [UInt64]?
+        for count in counts {
+            kernelCase("gram rows=\(rows) width=\(width) threads=\(count)", into: &report) {
+                (report) throws(ShortlistError) in
+                let stream = try evaluator(threads: count).stream
+                try KernelBench.open(stream, kernels: [.gram(rows: rows, width: width)]) {
+                    (bench) throws(ShortlistError) in
+                    let result = try bench.room(width * width, 0.0)
+                    try stream.gram(RowSource(try bench.matrix(numbers, rows: rows, columns: width)), into: result)
+                    let bits = try bench.read(result).map(\.bitPattern)
+                    report.expect(
+                        first == nil || first == bits,
+                        "\(count) threads make the Gram matrix of \(counts[0]) to the bit")
+                    first = first ?? bits
                 }
             }
         }

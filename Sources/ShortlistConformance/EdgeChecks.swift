@@ -14,6 +14,7 @@ extension ConformanceSuite {
             optionEdges(evaluator, into: &report)
             overlapEdges(evaluator, into: &report)
             ruleEdges(evaluator, into: &report)
+            retrievalEdges(evaluator, into: &report)
             trapEdges(evaluator, into: &report)
         } catch {
             report.fail("the backend opens", "\(error)")

@@ -78,15 +78,22 @@ extension ConformanceSuite {
             do throws(ShortlistError) {
                 let evaluator = try evaluator()
                 let data = try RetrievalData(options, on: evaluator.stream)
+                let ids = Guarded<Int32>(count: options.queries * k)
+                let scores = Guarded<Float>(columns: options.queries * k)
+                let ranks = Guarded<Int64>(count: options.queries)
+                let before = (ids.values, ranks.values)
                 try bracket("top-k", evaluator, into: &report) { (limits) throws(ShortlistError) in
-                    try data.top(evaluator, limits).2
+                    try evaluator.topK(
+                        try data.request(), data.catalog, k: k, ids: ids.buffer, scores: scores.buffer, limits: limits)
                 } refused: {
-                    true
+                    ids.values == before.0 && scores.isUntouched
                 }
                 try bracket("ranks", evaluator, into: &report) { (limits) throws(ShortlistError) in
-                    try data.ranks(evaluator, limits).1
+                    try evaluator.targetRanks(
+                        try data.request(), data.catalog, targets: .int32(data.targets.readOnly), ranks: ranks.buffer,
+                        limits: limits)
                 } refused: {
-                    true
+                    ranks.values == before.1
                 }
             } catch {
                 report.fail("retrieval succeeds without a limit", "\(error)")

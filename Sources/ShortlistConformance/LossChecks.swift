@@ -22,6 +22,21 @@ public struct ConformanceSuite: Sendable {
             stream: try backend.makeStream(device: device, options: StreamOptions(threads: threads ?? self.threads)))
     }
 
+    /// Everything below, once; minutes on two cores. Hosts that want to spread it call the parts.
+    ///
+    /// - Parameter seeds: of the random cases of losses; a thousand is a good number.
+    public func everything(seeds: Range<Int>) -> ConformanceReport {
+        var report = losses(seeds: seeds)
+        let few = seeds.lowerBound..<min(seeds.upperBound, seeds.lowerBound + 100)
+        report.merge(kernels())
+        report.merge(retrieval(seeds: few))
+        report.merge(edges())
+        report.merge(determinism())
+        report.merge(limits(seeds: few))
+        report.merge(finiteDifferences(seeds: few))
+        return report
+    }
+
     /// Random cases of every loss against the oracle. A failing case is shrunk and printed as one line.
     ///
     /// - Parameter seeds: the cases' seeds; `ConformanceCase(random:)` makes the same case of the same seed.

@@ -5,7 +5,7 @@ import Testing
 
 /// What is held to the suite: the backend at each SIMD level, and with its optional kernels composed of required ones.
 ///
-/// The level is a process-wide setting, so all suites that force it are one serialized suite.
+/// The level is forced for the test's own thread and the workers of the streams that it opens.
 enum Variant: CustomTestStringConvertible, CaseIterable, Sendable {
     case baseline, avx2, avx512, composed
 

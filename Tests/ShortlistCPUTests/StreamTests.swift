@@ -78,12 +78,12 @@ struct StreamTests {
         let catalog = try Catalog(items: training.items.view, on: evaluator.stream)
         let whole = try training.evaluate(evaluator)
         for _ in 0..<20 {
-            let state = try training.targets.withUnsafeBufferPointer { targets in
-                try evaluator.forward(
-                    SCE(seed: 1), Batch(hidden: training.hidden.view, targets: .int32(targets)), catalog)
-            }
-            nonisolated(unsafe) var held: SavedState? = state
-            async let released: Void = { @Sendable in held = nil }()
+            let holder = Holder(
+                try training.targets.withUnsafeBufferPointer { targets in
+                    try evaluator.forward(
+                        SCE(seed: 1), Batch(hidden: training.hidden.view, targets: .int32(targets)), catalog)
+                })
+            async let released: Void = { @Sendable in holder.state = nil }()
             let result = try training.evaluate(evaluator)
             await released
             #expect(result == whole)
@@ -151,4 +151,11 @@ private final class Counter: Sendable {
     private let after: Int
     init(_ after: Int) { self.after = after }
     func tick() -> Bool { asked.wrappingAdd(1, ordering: .relaxed).oldValue >= after }
+}
+
+/// Holds the last reference to a state, for one task to let go of.
+private final class Holder: @unchecked Sendable {
+    // Sendable: the test waits for the task that writes.
+    var state: SavedState?
+    init(_ state: SavedState) { self.state = state }
 }

@@ -60,7 +60,8 @@ void sl_widen(const float *x, double *y, ptrdiff_t n);
 /// 0 baseline, 1 AVX2 + FMA, 2 AVX-512: what runs now, and the best that this processor has.
 int sl_level(void);
 int sl_best_level(void);
-/// For tests: runs the given level from now on, clipped to sl_best_level(). Returns the level that runs.
+/// For tests: the calling thread, and worker pools that it makes, run the given level from now on, clipped to
+/// sl_best_level(). Returns the level that runs.
 int sl_force_level(int level);
 
 /// Cores that this process may run on.

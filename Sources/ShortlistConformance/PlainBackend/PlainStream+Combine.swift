@@ -15,8 +15,13 @@ extension PlainStream {
         let totals = try elements(state.totals)
         totals.update(repeating: 0)
         for token in 0..<tokens.count {
-            var joined: (value: Double, winner: Int32) = (Double(slots[token]), 0)
-            if let previous, let last { joined = join(slots, previous, from: last[token], blocks.combination) }
+            let joined: (value: Double, winner: Int32)
+            if let previous, let last {
+                joined = join(slots, previous, from: last[token], blocks.combination)
+            } else {
+                // Exact cross-entropy: one slot a token, in order.
+                joined = (Double(slots[token]), 0)
+            }
             winners[token] = joined.winner
             // In no block: the token does not count.
             guard joined.winner >= 0 else {

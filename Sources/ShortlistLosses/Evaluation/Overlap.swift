@@ -44,15 +44,21 @@ func checkOverlap(outputs: [Region], inputs: [Region]) throws(ShortlistError) {
 extension Batch {
     func regions(_ catalog: Catalog) -> [Region] {
         var regions = [Region("the hidden states", hidden), Region("the catalog", catalog.items)]
-        switch targets {
-        case .int32(let values): regions.append(Region("the targets", values.baseAddress, byteCount: 4 * values.count))
-        case .int64(let values): regions.append(Region("the targets", values.baseAddress, byteCount: 8 * values.count))
-        }
+        regions.append(targets.region)
         if let weights { regions.append(Region("the weights", weights.baseAddress, byteCount: 4 * weights.count)) }
         if let bias = catalog.bias { regions.append(Region("the bias", bias.baseAddress, byteCount: 4 * bias.count)) }
         regions.append(
             Region("the excluded items", excludedItems.baseAddress, byteCount: 4 * excludedItems.count))
         return regions
+    }
+}
+
+extension Targets {
+    var region: Region {
+        switch self {
+        case .int32(let values): Region("the targets", values.baseAddress, byteCount: 4 * values.count)
+        case .int64(let values): Region("the targets", values.baseAddress, byteCount: 8 * values.count)
+        }
     }
 }
 

@@ -128,7 +128,7 @@ extension Evaluator {
         }
         try checkOverlap(
             outputs: [Region("the ranks", ranks.baseAddress, byteCount: 8 * ranks.count)],
-            inputs: request.regions(catalog))
+            inputs: request.regions(catalog) + [targets.region])
         var report = Report()
         report.tokensValid = queries
         report.tokensCounted = queries
