@@ -31,7 +31,11 @@ BROKEN = [
         "import ShortlistLosses",
         "imports ShortlistLosses",
     ),
-    ("Tests/T/G.swift", "@testable import ShortlistC", "imports ShortlistC, which nothing may"),
+    (
+        "Tests/T/G.swift",
+        "@testable import ShortlistC",
+        "imports ShortlistC, which nothing may",
+    ),
     ("examples/H.swift", "import ShortlistLosses", "no product"),
     (
         "Sources/ShortlistLosses/I.swift",
