@@ -241,8 +241,25 @@ struct PlainBackendTests {
     }
 
     @Test("Random cases of every loss, every option and every edge agree with the oracle", arguments: 0..<8)
-    func conformance(_ part: Int) {
+    func randomCases(_ part: Int) {
         let report = ConformanceSuite(PlainBackend()).losses(seeds: part * 150..<(part + 1) * 150)
+        #expect(report.holds, "\(report)")
+    }
+
+    @Test(
+        "The rest of the conformance suite holds, too",
+        arguments: ["kernels", "edges", "retrieval", "finite differences", "determinism", "limits"])
+    func conformance(_ check: String) {
+        let suite = ConformanceSuite(PlainBackend())
+        let report =
+            switch check {
+            case "kernels": suite.kernels()
+            case "edges": suite.edges()
+            case "retrieval": suite.retrieval(seeds: 0..<100)
+            case "finite differences": suite.finiteDifferences(seeds: 0..<100)
+            case "determinism": suite.determinism()
+            default: suite.limits(seeds: 0..<60)
+            }
         #expect(report.holds, "\(report)")
     }
 
