@@ -12,11 +12,26 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     ],
     targets: [
+        .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "NeuralLayers", dependencies: [shortlist, "CBLAS"]),
         .target(name: "ExampleSupport", dependencies: [shortlist]),
+        .target(name: "ExampleCommandLine", dependencies: ["ExampleSupport", shortlist, argumentParser]),
         .executableTarget(
-            name: "quickstart", dependencies: ["ExampleSupport", shortlist, argumentParser], path: "quickstart"),
+            name: "quickstart",
+            dependencies: ["ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist, argumentParser],
+            path: "quickstart"),
+        .executableTarget(
+            name: "sasrec",
+            dependencies: ["ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist, argumentParser],
+            path: "sasrec"),
+        .testTarget(name: "NeuralLayersTests", dependencies: ["NeuralLayers", shortlist]),
         .testTarget(name: "ExampleSupportTests", dependencies: ["ExampleSupport", shortlist]),
-        .testTarget(name: "QuickstartTests", dependencies: ["quickstart", "ExampleSupport", shortlist]),
+        .testTarget(
+            name: "QuickstartTests",
+            dependencies: ["quickstart", "ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist]),
+        .testTarget(
+            name: "SASRecTests",
+            dependencies: ["sasrec", "ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,6 +1,8 @@
 import ArgumentParser
+import ExampleCommandLine
 import ExampleSupport
 import Foundation
+import NeuralLayers
 
 struct DataOptions: ParsableArguments {
     @Option(
@@ -82,17 +84,10 @@ struct TrainingOptions: ParsableArguments {
 }
 
 struct RunningOptions: ParsableArguments {
-    @Option(help: "Worker threads (default: one per core).")
-    var threads: Int?
-
-    @Option(help: ArgumentHelp("Most workspace a call may use, such as 64MB or 1000000.", valueName: "bytes"))
-    var workspaceLimit: ByteCount?
-
     @Option(help: ArgumentHelp("Also write the results here.", valueName: "file"))
     var json: String?
 
     func validate() throws {
-        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, not \(threads)") }
         if let json {
             // Said now rather than after the training.
             let folder = URL(fileURLWithPath: json).deletingLastPathComponent().path
@@ -105,19 +100,12 @@ struct RunningOptions: ParsableArguments {
     }
 }
 
-/// A number of bytes, with kB, MB or GB behind it or nothing.
-struct ByteCount: ExpressibleByArgument {
-    let bytes: Int
+struct LossOptions: ParsableArguments {
+    @Option(parsing: .upToNextOption, help: "Losses to train with, one or several (default: all).")
+    var loss: [LossName] = LossName.allCases
 
-    init?(argument: String) {
-        let units = [
-            ("gb", 1_000_000_000), ("mb", 1_000_000), ("kb", 1000), ("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10),
-        ]
-        let text = argument.lowercased()
-        let unit = units.first { text.hasSuffix($0.0) } ?? ("", 1)
-        guard let number = Int(text.dropLast(unit.0.count)), number > 0,
-            case let product = number.multipliedReportingOverflow(by: unit.1), !product.overflow
-        else { return nil }
-        bytes = product.partialValue
+    /// Each loss once, in the order of its first mention.
+    var chosen: [LossName] {
+        loss.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 }

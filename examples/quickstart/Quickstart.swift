@@ -1,4 +1,5 @@
 import ArgumentParser
+import ExampleCommandLine
 import ExampleSupport
 import Shortlist
 
@@ -17,11 +18,17 @@ struct Quickstart: ParsableCommand {
     @OptionGroup(title: "Losses")
     var losses: LossOptions
 
+    @OptionGroup(title: "Losses")
+    var parameters: LossParameterOptions
+
     @OptionGroup(title: "Data")
     var dataOptions: DataOptions
 
     @OptionGroup(title: "Training")
     var training: TrainingOptions
+
+    @OptionGroup(title: "Where and how")
+    var contextSettings: ContextSettings
 
     @OptionGroup(title: "Where and how")
     var running: RunningOptions
@@ -52,9 +59,7 @@ struct Quickstart: ParsableCommand {
                 + "\(grouped(data.itemCount)) items, \(grouped(data.count)) interactions")
         let split = try LeaveOneOut(data)
 
-        let context = try Context(
-            ContextOptions(threads: running.threads, workspaceLimit: running.workspaceLimit?.bytes))
-        context.shouldStop = { Interrupt.isRequested }
+        let context = try contextSettings.makeContext()
         progress.line("Backend \(context.backend.name): \(context.backend.reason)")
 
         let settings = training.settings(examples: split.training.count)
@@ -62,7 +67,8 @@ struct Quickstart: ParsableCommand {
         progress.line("Popularity alone: test NDCG@10 \(fixed(popularity.ndcg10, 4))")
         summary = Summary(items: data.itemCount, batch: settings.batch, popularity: popularity)
         let trainer = Trainer(
-            context: context, data: data, split: split, settings: settings, losses: losses, progress: progress)
+            context: context, data: data, split: split, settings: settings, losses: parameters.parameters,
+            progress: progress)
         for name in losses.chosen { summary?.append(try trainer.train(name)) }
     }
 }

@@ -1,4 +1,6 @@
+import ExampleCommandLine
 import ExampleSupport
+import NeuralLayers
 import Shortlist
 
 struct TrainingSettings {
@@ -30,7 +32,7 @@ struct Trainer {
     let data: Interactions
     let split: LeaveOneOut
     let settings: TrainingSettings
-    let losses: LossOptions
+    let losses: LossParameters
     let progress: ProgressLog
 
     /// Trains until validation stops improving, goes back to the best epoch and takes the test.

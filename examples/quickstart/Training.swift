@@ -1,10 +1,12 @@
+import ExampleCommandLine
 import ExampleSupport
+import NeuralLayers
 import Shortlist
 
 /// A model on its way: what changes from step to step.
 struct Training {
     let name: LossName
-    let losses: LossOptions
+    let losses: LossParameters
     let context: Context
     let data: Interactions
     let seed: UInt64
@@ -19,7 +21,8 @@ struct Training {
     private(set) var threads = 0
 
     init(
-        _ name: LossName, _ losses: LossOptions, _ context: Context, _ data: Interactions, _ settings: TrainingSettings
+        _ name: LossName, _ losses: LossParameters, _ context: Context, _ data: Interactions,
+        _ settings: TrainingSettings
     ) throws {
         self.name = name
         self.losses = losses

@@ -1,3 +1,5 @@
+import Foundation
+
 /// SplitMix64: small, fast, and the same numbers from the same seed everywhere.
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
@@ -18,6 +20,12 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     /// Uniform in 0 ..< 1.
     public mutating func uniform() -> Double {
         Double(next() >> 11) * 0x1p-53
+    }
+
+    /// Standard normal (Box and Muller; the second of the pair is not kept, so that the state stays one number).
+    public mutating func normal() -> Double {
+        let radius = (-2 * log(1 - uniform())).squareRoot()
+        return radius * cos(2 * .pi * uniform())
     }
 
     /// Uniform in 0 ..< `bound`, for bounds far below 2⁶⁴.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ExampleCommandLine
 import ExampleSupport
 import Foundation
 import Shortlist
@@ -53,7 +54,7 @@ import Testing
         let split = try LeaveOneOut(data)
         return try Trainer(
             context: Context(), data: data, split: split,
-            settings: options.training.settings(examples: split.training.count), losses: options.losses,
+            settings: options.training.settings(examples: split.training.count), losses: options.parameters.parameters,
             progress: ProgressLog()
         ).train(name)
     }

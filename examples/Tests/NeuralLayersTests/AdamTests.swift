@@ -1,7 +1,7 @@
 import Shortlist
 import Testing
 
-@testable import ExampleSupport
+@testable import NeuralLayers
 
 @Suite struct AdamTests {
     /// Two steps computed by hand with learning rate 0.1 and β 0.9, 0.999:

@@ -1,0 +1,173 @@
+import ExampleCommandLine
+import ExampleSupport
+import NeuralLayers
+import Shortlist
+
+/// What a training step depends on beside data and model; written into checkpoints.
+struct StepSettings: Codable, Sendable, Equatable {
+    var loss: LossName
+    var lossParameters: LossParameters
+    /// Multiplies the logits: 1 / temperature.
+    var logitScale: Float = 1
+    var dropout: Float = 0.5
+    var adam = AdamSettings(beta2: 0.98)
+    /// Steps over which the learning rate rises to its value.
+    var warmUpSteps = 0
+    /// Longest the gradient of all parameters together may be; nil for no bound.
+    var clipNorm: Float?
+    /// Seeds dropout and the losses' directions.
+    var seed: UInt64 = 1
+}
+
+/// A model on its way: parameters, optimisers, and the step that moves them.
+final class TrainingState {
+    let settings: StepSettings
+    let model: SASRecModel
+    let context: Context
+    /// The item embeddings as the library sees them.
+    let catalog: Catalog
+    let workers: Workers
+    let itemOptimizer: Adam
+    let parameterOptimizer: Adam
+    /// Steps taken.
+    var steps = 0
+    /// The most workspace that a step's loss used, in bytes.
+    var peakWorkspace = 0
+
+    private let memory = SASRecModel.Memory()
+    private let parameterGradient: Matrix
+    private var catalogGradient: Matrix?
+    private var hidden: Matrix
+    private var hiddenGradient: Matrix
+
+    init(_ settings: StepSettings, _ model: SASRecModel, _ context: Context) throws {
+        self.settings = settings
+        self.model = model
+        self.context = context
+        catalog = try context.catalog(model.items)
+        workers = Workers(context.threads)
+        itemOptimizer = try Adam(rows: model.items.rows, columns: model.items.columns, settings.adam)
+        var dense = settings.adam
+        dense.isLazy = false
+        parameterOptimizer = try Adam(rows: 1, columns: model.layout.count, dense)
+        parameterGradient = try Matrix(rows: 1, columns: model.layout.count)
+        hidden = try Matrix(rows: 0, columns: model.shape.dimension)
+        hiddenGradient = hidden
+    }
+
+    /// One training step: hidden states, the loss and its gradients, the model's gradients, the optimisers.
+    ///
+    /// - Returns: the mean loss over the batch's rows.
+    func step(_ batch: TrainingBatch) throws -> Double {
+        let rows = batch.inputs.rows
+        try makeRoom(rows: rows)
+        let dropout = SASRecModel.DropoutKey(rate: settings.dropout, seed: settings.seed, step: UInt64(steps))
+        model.forward(batch.inputs, dropout: dropout, into: hidden, memory, workers)
+
+        let (loss, fromLoss) = try evaluate(batch.targets, rows: rows)
+        guard loss.isFinite else { throw Diverged(loss: settings.loss, step: steps) }
+        // The gradients of the rows' own embeddings take the place of the hidden gradient, which is used up.
+        try model.backward(
+            batch.inputs, dropout: dropout, hiddenGradient: hiddenGradient, into: parameterGradient,
+            inputGradients: hiddenGradient, memory, workers)
+        let gradient = try fromLoss.adding(hiddenGradient, at: batch.inputs.items)
+
+        let scale = clipScale(gradient)
+        let rate = steps < settings.warmUpSteps ? Float(steps + 1) / Float(settings.warmUpSteps) : 1
+        itemOptimizer.step(model.items, gradient, rate: rate, scale: scale, workers: workers)
+        parameterOptimizer.step(
+            model.parameters, .all(parameterGradient), rate: rate, scale: scale, workers: workers)
+        try catalog.update()  // nothing to do on a CPU; a GPU takes the new rows
+        steps += 1
+        return loss
+    }
+
+    /// The loss, dL/d hidden into `hiddenGradient`, and dL/d catalog: all rows of it, or for lazy Adam the touched ones.
+    private func evaluate(_ targets: [Int32], rows: Int) throws -> (Double, TableGradient) {
+        let loss = settings.lossParameters.loss(settings.loss, seed: settings.seed, step: steps)
+        let width = model.shape.dimension
+        return try targets.withUnsafeBufferPointer { targets in
+            let batch = Batch(
+                hidden: try MatrixView(hidden.elements.baseAddress!, rows: rows, columns: width),
+                targets: .int32(targets), scale: settings.logitScale)
+            let toHidden = try MutableMatrixView(hiddenGradient.elements.baseAddress!, rows: rows, columns: width)
+            guard settings.adam.isLazy else {
+                let gradient = try catalogGradient ?? Matrix(rows: model.items.rows, columns: width)
+                catalogGradient = gradient
+                let result = try context.evaluate(
+                    loss, batch, catalog: catalog,
+                    into: GradientOutputs(hidden: toHidden, catalog: .dense(gradient.mutableView)))
+                peakWorkspace = max(peakWorkspace, result.report.workspaceUsed)
+                return (result.loss, .all(gradient))
+            }
+            let state = try context.forward(loss, batch, catalog: catalog)
+            let touched = state.result.report.distinctItemsTouched
+            let gradient = try Matrix(rows: touched, columns: width)
+            var ids = [Int32](repeating: 0, count: touched)
+            let result = try ids.withUnsafeMutableBufferPointer { ids in
+                try context.backward(
+                    state,
+                    into: GradientOutputs(hidden: toHidden, catalog: .rows(ids: ids, rows: gradient.mutableView)))
+            }
+            peakWorkspace = max(peakWorkspace, state.result.report.workspaceUsed, result.report.workspaceUsed)
+            return (state.result.loss, .rows(ids: ids, gradient))
+        }
+    }
+
+    private func clipScale(_ gradient: TableGradient) -> Float {
+        guard let bound = settings.clipNorm else { return 1 }
+        let norm = (gradient.values.sumOfSquares + parameterGradient.sumOfSquares).squareRoot()
+        return norm > Double(bound) ? Float(Double(bound) / norm) : 1
+    }
+
+    private func makeRoom(rows: Int) throws {
+        guard hidden.rows < rows else { return }
+        hidden = try Matrix(rows: rows + rows / 4, columns: model.shape.dimension)
+        hiddenGradient = try Matrix(rows: hidden.rows, columns: hidden.columns)
+    }
+}
+
+struct Diverged: Error, CustomStringConvertible {
+    let loss: LossName
+    let step: Int
+    var description: String {
+        "the loss \(loss.rawValue) is not finite at step \(step); try a lower --learning-rate or --clip-norm"
+    }
+}
+
+extension TableGradient {
+    /// This gradient with row k of `values` added to row `items[k]` of the table.
+    fileprivate func adding(_ values: Matrix, at items: [Int32]) throws -> TableGradient {
+        let width = values.columns
+        let from = values.elements.baseAddress!
+        func add(_ table: UnsafeMutablePointer<Float>, place: (Int32) -> Int) {
+            for (row, item) in items.enumerated() {
+                let to = table + place(item) * width
+                let source = from + row * width
+                for column in 0..<width { to[column] += source[column] }
+            }
+        }
+        switch self {
+        case .all(let table):
+            add(table.elements.baseAddress!) { Int($0) }
+            return self
+        case .rows(let ids, let rows):
+            // Both lists of ids as one, ascending; the loss's rows move to their new places.
+            let union = Array(Set(ids).union(items)).sorted()
+            let places = Dictionary(uniqueKeysWithValues: zip(union, 0...))
+            let table = try Matrix(rows: union.count, columns: width)
+            let to = table.elements.baseAddress!
+            for (row, id) in ids.enumerated() {
+                (to + places[id]! * width).update(from: rows.elements.baseAddress! + row * width, count: width)
+            }
+            add(to) { places[$0]! }
+            return .rows(ids: union, table)
+        }
+    }
+}
+
+extension Matrix {
+    fileprivate var sumOfSquares: Double {
+        elements.reduce(0) { $0 + Double($1) * Double($1) }
+    }
+}
