@@ -1,6 +1,5 @@
 import ArgumentParser
 import ExampleSupport
-import Foundation
 
 struct DataOptions: ParsableArguments {
     @Option(
@@ -93,15 +92,8 @@ struct RunningOptions: ParsableArguments {
 
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, not \(threads)") }
-        if let json {
-            // Said now rather than after the training.
-            let folder = URL(fileURLWithPath: json).deletingLastPathComponent().path
-            var isFolder: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: json, isDirectory: &isFolder)
-            guard FileManager.default.isWritableFile(atPath: exists ? json : folder), !isFolder.boolValue else {
-                throw ValidationError("--json: \(json) cannot be written")
-            }
-        }
+        // Said now rather than after the training.
+        do { try json.map(WritableFile.init)?.check() } catch { throw ValidationError("--json: \(error)") }
     }
 }
 

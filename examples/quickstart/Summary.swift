@@ -80,6 +80,6 @@ struct Summary: CustomStringConvertible {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         let document = Document(
             items: items, testItems: popularity.rankings, batch: batch, fullLogitsBytes: fullLogits, rows: rows)
-        try encoder.encode(document).write(to: URL(fileURLWithPath: path))
+        try WritableFile(path).write(encoder.encode(document))
     }
 }
