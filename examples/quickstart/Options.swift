@@ -1,33 +1,7 @@
 import ArgumentParser
 import ExampleCommandLine
 import ExampleSupport
-import Foundation
 import NeuralLayers
-
-struct DataOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "A file of interactions: lines of \"user item item …\" or \"user item\", CSV or RecBole with a header.",
-            valueName: "file"))
-    var data: String?
-
-    @Option(help: "Users to invent when there is no file.")
-    var users = 12_000
-
-    @Option(help: "Items to invent when there is no file.")
-    var items = 20_000
-
-    func load(seed: UInt64) throws -> Interactions {
-        if let data { return try Interactions(contentsOf: data) }
-        return SyntheticData(users: users, items: items, seed: seed).generate()
-    }
-
-    func validate() throws {
-        for (option, value) in [("--users", users), ("--items", items)] where !(1...100_000_000).contains(value) {
-            throw ValidationError("\(option) must be from 1 to 100 million, not \(value)")
-        }
-    }
-}
 
 struct TrainingOptions: ParsableArguments {
     @Option(help: "Seeds the generated data, the start of the model, the order of the batches and the losses.")
@@ -88,15 +62,8 @@ struct RunningOptions: ParsableArguments {
     var json: String?
 
     func validate() throws {
-        if let json {
-            // Said now rather than after the training.
-            let folder = URL(fileURLWithPath: json).deletingLastPathComponent().path
-            var isFolder: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: json, isDirectory: &isFolder)
-            guard FileManager.default.isWritableFile(atPath: exists ? json : folder), !isFolder.boolValue else {
-                throw ValidationError("--json: \(json) cannot be written")
-            }
-        }
+        // Said now rather than after the training.
+        do { try json.map(WritableFile.init)?.check() } catch { throw ValidationError("--json: \(error)") }
     }
 }
 

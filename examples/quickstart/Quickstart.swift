@@ -57,13 +57,13 @@ struct Quickstart: ParsableCommand {
         progress.line(
             "\(dataOptions.data ?? "Generated data"): \(grouped(data.histories.count)) users, "
                 + "\(grouped(data.itemCount)) items, \(grouped(data.count)) interactions")
-        let split = try LeaveOneOut(data)
+        let split = try Split.leaveOneOut(data)
 
         let context = try contextSettings.makeContext()
         progress.line("Backend \(context.backend.name): \(context.backend.reason)")
 
-        let settings = training.settings(examples: split.training.count)
-        let popularity = RankingMetrics(ranks: try context.popularityRanks(of: split.test, in: data))
+        let settings = training.settings(examples: split.trainingCount)
+        let popularity = try context.popularityMetrics(of: split.test, in: data, split)
         progress.line("Popularity alone: test NDCG@10 \(fixed(popularity.ndcg10, 4))")
         summary = Summary(items: data.itemCount, batch: settings.batch, popularity: popularity)
         let trainer = Trainer(

@@ -59,6 +59,8 @@ struct Summary: CustomStringConvertible {
             let ndcg10, timesPopularity, hitRate10, reciprocalRank, validationNDCG10: Double?
             let bestEpoch, epochs, peakWorkspaceBytes, threads: Int?
             let seconds: Double?
+            /// All metrics of the test at every cutoff, the ones above among them.
+            let test: RankingMetrics
         }
         let items, testItems, batch, fullLogitsBytes: Int
         let rows: [Row]
@@ -70,17 +72,19 @@ struct Summary: CustomStringConvertible {
                 loss: result.loss.rawValue, ndcg10: result.test.ndcg10, timesPopularity: gain(result.test),
                 hitRate10: result.test.hitRate10, reciprocalRank: result.test.reciprocalRank,
                 validationNDCG10: result.validation.ndcg10, bestEpoch: result.bestEpoch, epochs: result.epochs,
-                peakWorkspaceBytes: result.peakWorkspace, threads: result.threads, seconds: result.seconds)
+                peakWorkspaceBytes: result.peakWorkspace, threads: result.threads, seconds: result.seconds,
+                test: result.test)
         }
         rows.append(
             Document.Row(
                 loss: "popularity", ndcg10: popularity.ndcg10, timesPopularity: nil, hitRate10: popularity.hitRate10,
                 reciprocalRank: popularity.reciprocalRank, validationNDCG10: nil, bestEpoch: nil, epochs: nil,
-                peakWorkspaceBytes: nil, threads: nil, seconds: nil))
+                peakWorkspaceBytes: nil, threads: nil, seconds: nil,
+                test: popularity))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         let document = Document(
             items: items, testItems: popularity.rankings, batch: batch, fullLogitsBytes: fullLogits, rows: rows)
-        try encoder.encode(document).write(to: URL(fileURLWithPath: path))
+        try WritableFile(path).write(encoder.encode(document))
     }
 }

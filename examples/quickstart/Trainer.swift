@@ -30,7 +30,7 @@ struct TrainingResult {
 struct Trainer {
     let context: Context
     let data: Interactions
-    let split: LeaveOneOut
+    let split: Split
     let settings: TrainingSettings
     let losses: LossParameters
     let progress: ProgressLog
@@ -48,7 +48,7 @@ struct Trainer {
             epoch += 1
             generator.shuffle(&order)
             let summary = try trainEpoch(epoch, order, &training)
-            let metrics = try training.metrics(on: split.validation)
+            let metrics = try training.ranks(on: split.validation)
             if metrics.ndcg10 > best?.metrics.ndcg10 ?? -1 {
                 best = (epoch, metrics, training.model.tables.map { Array($0.elements) })
             }

@@ -69,12 +69,18 @@ struct Training {
         }
     }
 
-    /// How well the model ranks the targets of `examples` now.
+    /// How well the model ranks the targets of `examples` now, without coverage.
+    func ranks(on examples: [Example]) throws -> RankingMetrics {
+        RankingMetrics(ranks: try context.ranks(of: examples, in: data, catalog: catalog, hidden: hidden))
+    }
+
+    /// The same with coverage, which takes a second pass over the catalog.
     func metrics(on examples: [Example]) throws -> RankingMetrics {
-        RankingMetrics(
-            ranks: try context.ranks(of: examples, in: data, catalog: catalog) { some in
-                try model.hidden(some.map { data.history(before: $0) })
-            })
+        try context.metrics(of: examples, in: data, catalog: catalog, hidden: hidden)
+    }
+
+    private func hidden(_ examples: ArraySlice<Example>) throws -> Matrix {
+        try model.hidden(examples.map { data.history(before: $0) })
     }
 
     /// Puts parameters back that `model.tables` had earlier.

@@ -3,6 +3,7 @@ struct HistoryBuilder {
     private var userNumbers: [String: Int] = [:]
     private var itemNumbers: [String: Int32] = [:]
     private var itemNames: [String] = []
+    private var userNames: [String] = []
     private var histories: [[Int32]] = []
     private var times: [[Double]] = []
 
@@ -13,6 +14,7 @@ struct HistoryBuilder {
         let userNumber = userNumbers[user] ?? histories.count
         if userNumber == histories.count {
             userNumbers[user] = userNumber
+            userNames.append(user)
             histories.append([])
             times.append([])
         }
@@ -28,10 +30,14 @@ struct HistoryBuilder {
     /// Histories oldest first; interactions of the same time stay in the order of the file.
     func interactions(file: String) throws -> Interactions {
         guard !histories.isEmpty else { throw DataFileError(file: file, line: nil, reason: "no interactions in it") }
-        let sorted = zip(histories, times).map { history, times in
-            guard !times.isEmpty else { return history }
-            return times.indices.sorted { (times[$0], $0) < (times[$1], $1) }.map { history[$0] }
+        // Every interaction has a time or none has: the first tells.
+        guard times[0].isEmpty else {
+            let orders = times.map { times in times.indices.sorted { (times[$0], $0) < (times[$1], $1) } }
+            return Interactions(
+                histories: zip(histories, orders).map { history, order in order.map { history[$0] } },
+                times: zip(times, orders).map { times, order in order.map { times[$0] } },
+                userNames: userNames, itemNames: itemNames)
         }
-        return Interactions(histories: sorted, itemNames: itemNames)
+        return Interactions(histories: histories, userNames: userNames, itemNames: itemNames)
     }
 }

@@ -1,25 +1,56 @@
+/// The shapes in which files hold interactions.
+public enum InteractionFormat: String, Sendable, CaseIterable {
+    /// Whichever of the others the file looks like.
+    case auto
+    /// `user item item item …`: one user a line, items in time order.
+    case sequences
+    /// `user item`: one interaction a line, in time order within a user.
+    case pairs
+    /// Comma-separated, with a header that names a user column, an item column and, if there is one, a timestamp column.
+    case csv
+    /// Tab-separated with such a header, the names with or without types, as RecBole's `.inter` files have them.
+    case recbole
+}
+
 extension Interactions {
-    /// Reads a file of interactions in any of four formats, told apart by what is in it:
+    /// Reads a file of interactions in any of the formats of `InteractionFormat`.
     ///
-    /// - `user item item item …`: one user a line, items in time order;
-    /// - `user item`: one interaction a line, in time order within a user;
-    /// - CSV whose header names a user column, an item column and, if there is one, a timestamp column;
-    /// - tab-separated with such a header, the names with or without types, as RecBole's `.inter` files have them.
-    ///
-    /// Ids are any text. In the last two formats each user's interactions are put in order of time.
+    /// Ids are any text. In files with a timestamp column each user's interactions are put in order of time, and
+    /// `times` holds them; in others `times` is nil.
+    /// - Parameter format: what the file is; a file that is something else is an error.
     /// - Throws: `DataFileError`, which names the file, the line and the reason.
-    public init(contentsOf path: String) throws {
+    public init(contentsOf path: String, format: InteractionFormat = .auto) throws {
         let file = try TextFile(path: path)
         guard let first = file.lines.first(where: { _ in true }) else {
             throw DataFileError(file: path, line: nil, reason: "the file is empty")
         }
-        if let columns = try InteractionColumns(tabSeparatedHeader: first) ?? InteractionColumns(csvHeader: first) {
-            self = try Self.table(file, columns)
-        } else {
-            switch PlainShape(of: file) {
-            case .pairs: self = try Self.pairs(file)
-            case .sequences: self = try Self.sequences(file)
+        switch format {
+        case .auto:
+            if let columns = try InteractionColumns(tabSeparatedHeader: first) ?? InteractionColumns(csvHeader: first) {
+                self = try Self.table(file, columns)
+            } else {
+                switch PlainShape(of: file) {
+                case .pairs: self = try Self.pairs(file)
+                case .sequences: self = try Self.sequences(file)
+                }
             }
+        case .sequences, .pairs:
+            // A header would pass for a user with some items.
+            guard !InteractionColumns.isHeader(first) else {
+                throw first.error("this is the header of a table, and a file of \(format) has none")
+            }
+            self = try format == .pairs ? Self.pairs(file) : Self.sequences(file)
+        case .csv:
+            guard let columns = try InteractionColumns(csvHeader: first) else {
+                throw first.error("no comma in it: this is not the header of a CSV file")
+            }
+            self = try Self.table(file, columns)
+        case .recbole:
+            guard let columns = try InteractionColumns(tabSeparatedHeader: first) else {
+                throw first.error(
+                    "this is not the header of a RecBole file: names such as user_id:token, separated by tabs")
+            }
+            self = try Self.table(file, columns)
         }
     }
 }
@@ -92,6 +123,11 @@ private struct InteractionColumns {
         "itemid", "item", "iid", "movieid", "productid", "asin", "parentasin", "bookid", "articleid", "trackid",
     ]
     private static let timeNames = ["timestamp", "time", "ts", "unixtime", "unixreviewtime"]
+
+    /// Whether `line` names a user and an item column in either way.
+    static func isHeader(_ line: TextLine) -> Bool {
+        (try? InteractionColumns(tabSeparatedHeader: line)) != nil || (try? InteractionColumns(csvHeader: line)) != nil
+    }
 
     /// Nil when `line` is no header of a tab-separated table: no tab, or neither typed nor known names.
     init?(tabSeparatedHeader line: TextLine) throws {

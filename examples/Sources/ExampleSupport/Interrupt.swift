@@ -29,4 +29,6 @@ public enum Interrupt {
     }
 }
 
-public struct Interrupted: Error {}
+public struct Interrupted: Error {
+    public init() {}
+}

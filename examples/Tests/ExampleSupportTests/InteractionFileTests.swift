@@ -124,12 +124,61 @@ import Testing
         #expect(compressed.reason == "the file is compressed; unpack it first")
     }
 
-    private func read(_ text: String) throws -> Interactions { try read(Data(text.utf8)) }
+    // MARK: - Times, users, named formats
 
-    private func read(_ contents: Data) throws -> Interactions {
+    @Test func `times stand beside the items, in the same order, and users keep their names`() throws {
+        let data = try read("item,user,timestamp\nb,u,20\na,u,10.5\nd,v,3\nc,u,20\n")
+        #expect(data.times == [[10.5, 20, 20], [3]])
+        #expect(data.userNames == ["u", "v"])
+        #expect(try read("user,item\nu,a\n").times == nil)
+        let plain = try read("ann 5 6\nbob 5 7\n")
+        #expect(plain.times == nil)
+        #expect(plain.userNames == ["ann", "bob"])
+    }
+
+    @Test func `a named format decides what auto would guess otherwise`() throws {
+        #expect(try read("1 30\n2 10\n", .pairs).histories == [[0], [1]])
+        #expect(try read("1 30\n2 10\n", .sequences).histories == [[0], [1]])
+        #expect(try read("a,b x\na,b y\n", .pairs).histories == [[0, 1]])
+        #expect(try read("user,item\nu,a\n", .csv).itemNames == ["a"])
+        #expect(try read("user_id:token\titem_id:token\nu\ta\n", .recbole).itemNames == ["a"])
+    }
+
+    @Test(
+        arguments: [
+            ("1 5 6\n1 7\n", .sequences, 2, "user 1 has a line already, and in a file of sequences each user has one"),
+            ("1 5\n2 5 6\n", .pairs, 2, "3 fields where every line should be a user and an item"),
+            ("user, item\nu, a\n", .sequences, 1, "this is the header of a table, and a file of sequences has none"),
+            (
+                "user_id:token\titem_id:token\nu\ta\n", .pairs, 1,
+                "this is the header of a table, and a file of pairs has none"
+            ),
+            ("user_id:token\titem_id:token\nu\ta\n", .csv, 1, "no comma in it: this is not the header of a CSV file"),
+            (
+                "user,item\nu,a\n", .recbole, 1,
+                "this is not the header of a RecBole file: names such as user_id:token, separated by tabs"
+            ),
+            (
+                "1\t5\n", .recbole, 1,
+                "this is not the header of a RecBole file: names such as user_id:token, separated by tabs"
+            ),
+        ] as [(String, InteractionFormat, Int, String)])
+    func `a file that is not of the named format is refused`(
+        text: String, format: InteractionFormat, line: Int, reason: String
+    ) throws {
+        let error = try #require(throws: DataFileError.self) { try read(text, format) }
+        #expect(error.line == line)
+        #expect(error.reason == reason)
+    }
+
+    private func read(_ text: String, _ format: InteractionFormat = .auto) throws -> Interactions {
+        try read(Data(text.utf8), format)
+    }
+
+    private func read(_ contents: Data, _ format: InteractionFormat = .auto) throws -> Interactions {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).txt")
         try contents.write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
-        return try Interactions(contentsOf: file.path)
+        return try Interactions(contentsOf: file.path, format: format)
     }
 }

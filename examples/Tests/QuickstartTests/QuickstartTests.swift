@@ -12,8 +12,9 @@ import Testing
     func `each loss learns a small invented world better than popularity`(name: LossName, optimizer: String) throws {
         let result = try train(name, ["--optimizer", optimizer])
         let data = world()
+        let split = try Split.leaveOneOut(data)
         let popularity = RankingMetrics(
-            ranks: try Context().popularityRanks(of: LeaveOneOut(data).test, in: data))
+            ranks: try Context().popularityRanks(of: split.test, in: data, split))
         #expect(result.test.ndcg10 > 2 * popularity.ndcg10)
         #expect(result.peakWorkspace > 0)
     }
@@ -51,7 +52,7 @@ import Testing
         let options = try Quickstart.parse(
             ["--epochs", "12", "--dimension", "16", "--learning-rate", "0.02"] + arguments)
         let data = world()
-        let split = try LeaveOneOut(data)
+        let split = try Split.leaveOneOut(data)
         return try Trainer(
             context: Context(), data: data, split: split,
             settings: options.training.settings(examples: split.training.count), losses: options.parameters.parameters,

@@ -37,6 +37,8 @@ import Testing
         #expect(rows[0]["ndcg10"] as? Double == 0.625)
         #expect(rows[0]["timesPopularity"] as? Double == 2.5)
         #expect(rows[0]["peakWorkspaceBytes"] as? Int == 6_400_000)
+        let cutoffs = try #require((rows[0]["test"] as? [String: Any])?["cutoffs"] as? [[String: Any]])
+        #expect(cutoffs.map { $0["hitRate"] as? Double } == [0.5, 0.75, 0.75, 1, 1])
     }
 
     private func json(_ summary: Summary) throws -> [String: Any] {
