@@ -25,13 +25,18 @@ let package = Package(
             dependencies: ["ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist, argumentParser],
             path: "sasrec"),
         .testTarget(name: "NeuralLayersTests", dependencies: ["NeuralLayers", shortlist]),
-        .testTarget(name: "ExampleSupportTests", dependencies: ["ExampleSupport", shortlist]),
+        .target(name: "ExampleTestSupport", path: "Tests/ExampleTestSupport"),
+        .testTarget(name: "ExampleSupportTests", dependencies: ["ExampleSupport", "ExampleTestSupport", shortlist]),
         .testTarget(
             name: "QuickstartTests",
-            dependencies: ["quickstart", "ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist]),
+            dependencies: [
+                "quickstart", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "NeuralLayers", shortlist,
+            ]),
         .testTarget(
             name: "SASRecTests",
-            dependencies: ["sasrec", "ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist]),
+            dependencies: [
+                "sasrec", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "NeuralLayers", shortlist,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -14,7 +14,8 @@ struct CheckpointFile {
 
     /// Writes the file whole or not at all. - Throws: `FileWriteError`.
     func save(
-        _ state: TrainingState, _ progress: RunProgress, _ best: ModelSnapshot?, _ settings: RunSettings, items: [String]
+        _ state: TrainingState, _ progress: RunProgress, _ best: ModelSnapshot?, _ settings: RunSettings,
+        items: [String]
     ) throws {
         let model = state.model
         var writer = SafetensorsWriter()
@@ -40,7 +41,8 @@ struct CheckpointFile {
         let saved = try metadata(file, "settings", RunSettings.self)
         let differences = settings.differences(from: saved)
         guard differences.isEmpty else {
-            throw ResumeError(path: path, reason: "it is of a run with other settings: \(differences.joined(separator: ", "))")
+            throw ResumeError(
+                path: path, reason: "it is of a run with other settings: \(differences.joined(separator: ", "))")
         }
         let progress = try metadata(file, "progress", RunProgress.self)
         let model = state.model
@@ -70,7 +72,8 @@ struct CheckpointFile {
         let bytes = try file.uint8s("item_names", shape: shape)
         let names = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         guard names.count == model.items.rows else {
-            throw ResumeError(path: path, reason: "it names \(names.count) items and has embeddings of \(model.items.rows)")
+            throw ResumeError(
+                path: path, reason: "it names \(names.count) items and has embeddings of \(model.items.rows)")
         }
         return (model, names.map(String.init))
     }

@@ -150,7 +150,9 @@ struct TrainingOptions: ParsableArguments {
         guard warmUp >= 0 else { throw ValidationError("--warm-up must not be negative") }
         guard (0..<1).contains(dropout) else { throw ValidationError("--dropout must be from 0 to below 1") }
         guard (0..<1).contains(beta2) else { throw ValidationError("--beta2 must be from 0 to below 1") }
-        let positive = [("--learning-rate", learningRate), ("--clip-norm", clipNorm ?? 1), ("--logit-scale", logitScale)]
+        let positive = [
+            ("--learning-rate", learningRate), ("--clip-norm", clipNorm ?? 1), ("--logit-scale", logitScale),
+        ]
         for (option, value) in positive where !(value > 0 && value.isFinite) {
             throw ValidationError("\(option) must be a positive number")
         }

@@ -30,7 +30,9 @@ struct OutputFolder {
         }
         for file in checkpoints.map({ WritableFile($0.path) }) + [report, curves] { try file.check() }
         // An earlier run's checkpoints go now: what --resume finds later is this run's.
-        if overwrite { for old in checkpoints where old.exists { try FileManager.default.removeItem(atPath: old.path) } }
+        if overwrite {
+            for old in checkpoints where old.exists { try FileManager.default.removeItem(atPath: old.path) }
+        }
     }
 
     private func file(_ name: String) -> String { (path as NSString).appendingPathComponent(name) }

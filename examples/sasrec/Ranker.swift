@@ -22,7 +22,8 @@ final class Ranker {
         let queries = try Matrix(rows: histories.count, columns: width)
         let places = histories.indices.filter { !histories[$0].isEmpty }
         let batch = PackedBatch(
-            places.lazy.map { histories[$0] }, maximumLength: model.shape.maximumLength, positions: model.shape.positions)
+            places.lazy.map { histories[$0] }, maximumLength: model.shape.maximumLength,
+            positions: model.shape.positions)
         if hidden.rows < batch.rows { hidden = try Matrix(rows: batch.rows, columns: width) }
         model.forward(batch, dropout: nil, into: hidden, memory, workers)
         for (place, row) in zip(places, batch.lastRows) {

@@ -49,10 +49,14 @@ struct RecommendCommand: ParsableCommand {
         try target?.check()
         let (model, itemNames) = try CheckpointFile(path: checkpoint).loadModel()
         let data = try Interactions(contentsOf: data, format: format)
-        let chosen = try chooseUsers(data)
         let translated = Translation(data, to: itemNames)
         if translated.unknownItems > 0 {
             log.line("\(grouped(translated.unknownItems)) items of the data are unknown to the model and left out.")
+        }
+        let asked = try chooseUsers(data)
+        let chosen = asked.filter { translated.knowsSome(data.histories[$0]) }
+        if chosen.count < asked.count {
+            log.line("\(grouped(asked.count - chosen.count)) users have no item that the model knows and are left out.")
         }
 
         let context = try contextSettings.makeContext()
@@ -86,7 +90,9 @@ struct RecommendCommand: ParsableCommand {
         guard !users.isEmpty else { return Array(data.histories.indices) }
         let places = Dictionary(uniqueKeysWithValues: zip(data.userNames, 0...))
         return try users.map { name in
-            guard let place = places[name] else { throw ValidationError("--user \(name): \(self.data) has no such user") }
+            guard let place = places[name] else {
+                throw ValidationError("--user \(name): \(self.data) has no such user")
+            }
             return place
         }
     }
@@ -107,6 +113,8 @@ private struct Translation {
         let known = Dictionary(zip(itemNames, 0...)) { first, _ in first }
         numbers = data.itemNames.map { known[$0].map(Int32.init) ?? -1 }
     }
+
+    func knowsSome(_ items: [Int32]) -> Bool { items.contains { numbers[Int($0)] >= 0 } }
 
     func history(_ items: [Int32]) -> [Int32] { items.map { numbers[Int($0)] }.filter { $0 >= 0 } }
 }

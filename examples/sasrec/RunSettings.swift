@@ -33,7 +33,8 @@ struct RunSettings: Codable, Sendable, Equatable {
         ]
         if step.lossParameters != other.step.lossParameters { found.append("the loss's parameters") }
         if dataFingerprint != other.dataFingerprint { found.append("the data, their filters or their split") }
-        return found.compactMap { $0 }
+        let named = found.compactMap { $0 }
+        return named.isEmpty && self != other ? ["settings of another version of this program"] : named
     }
 }
 

@@ -18,7 +18,8 @@ struct TrainCommand: ParsableCommand {
     var loss: LossName?
 
     @Option(
-        help: ArgumentHelp("Losses to train with one after the other and to compare, such as ce,sce,rece.", valueName: "list"))
+        help: ArgumentHelp(
+            "Losses to train with one after the other and to compare, such as ce,sce,rece.", valueName: "list"))
     var compare: LossList?
 
     @OptionGroup(title: "Losses")

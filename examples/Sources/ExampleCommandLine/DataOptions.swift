@@ -12,10 +12,14 @@ public struct DataOptions: ParsableArguments {
     @Option(help: ArgumentHelp("What the file holds, where it cannot be told: \(Self.formats).", valueName: "format"))
     public var format: InteractionFormat = .auto
 
-    @Option(help: ArgumentHelp("Leave out items with fewer interactions, and users likewise, until none is left.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "Leave out items with fewer interactions, and users likewise, until none is left.", valueName: "count"))
     public var leastPerItem = 0
 
-    @Option(help: ArgumentHelp("Leave out users with fewer interactions, and items likewise, until none is left.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "Leave out users with fewer interactions, and items likewise, until none is left.", valueName: "count"))
     public var leastPerUser = 0
 
     @Option(help: "Users to invent when there is no file.")
@@ -45,7 +49,8 @@ public struct DataOptions: ParsableArguments {
         for (option, value) in [("--users", users), ("--items", items)] where !(1...100_000_000).contains(value) {
             throw ValidationError("\(option) must be from 1 to 100 million, not \(value)")
         }
-        for (option, value) in [("--least-per-item", leastPerItem), ("--least-per-user", leastPerUser)] where value < 0 {
+        for (option, value) in [("--least-per-item", leastPerItem), ("--least-per-user", leastPerUser)] where value < 0
+        {
             throw ValidationError("\(option) must not be negative")
         }
     }

@@ -1,29 +1,31 @@
 import Foundation
 import Synchronization
 
-/// Control-C asks a program to stop at the next good moment; pressed again it ends it at once.
+/// Control-C, or a request to terminate, asks a program to stop at the next good moment; a second one ends it at once.
 public enum Interrupt {
     private static let flag = Atomic(false)
 
-    /// Whether Control-C was pressed.
+    /// Whether the program was asked to stop.
     public static var isRequested: Bool { flag.load(ordering: .relaxed) }
 
-    /// From here on, SIGINT sets a flag: see `isRequested` and `check()`.
+    /// From here on, SIGINT and SIGTERM set a flag: see `isRequested` and `check()`.
     public static func watch() {
         // A signal handler may do little: this one stores a flag that exists already and restores the default.
         flag.store(false, ordering: .relaxed)
-        signal(SIGINT) { _ in
-            Interrupt.flag.store(true, ordering: .relaxed)
-            signal(SIGINT, SIG_DFL)
+        var watched = sigset_t()
+        sigemptyset(&watched)
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { number in
+                Interrupt.flag.store(true, ordering: .relaxed)
+                signal(number, SIG_DFL)
+            }
+            sigaddset(&watched, number)
         }
-        // A parent may have left the signal blocked.
-        var interrupt = sigset_t()
-        sigemptyset(&interrupt)
-        sigaddset(&interrupt, SIGINT)
-        pthread_sigmask(SIG_UNBLOCK, &interrupt, nil)
+        // A parent may have left the signals blocked.
+        pthread_sigmask(SIG_UNBLOCK, &watched, nil)
     }
 
-    /// - Throws: `Interrupted` once Control-C was pressed.
+    /// - Throws: `Interrupted` once the program was asked to stop.
     public static func check() throws {
         if isRequested { throw Interrupted() }
     }

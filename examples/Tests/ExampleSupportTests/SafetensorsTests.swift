@@ -1,3 +1,4 @@
+import ExampleTestSupport
 import Foundation
 import Shortlist
 import Testing
