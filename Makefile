@@ -1,7 +1,7 @@
 # Two commands: `make demo` and `make test`. The rest is for people who work on Shortlist.
 SHELL := /bin/bash
 PREFIX ?= /usr/local
-DATA ?=
+BACKEND ?=
 ARGS ?=
 
 .PHONY: help demo test bootstrap build lib install bench format lint sanitize clean
@@ -9,8 +9,8 @@ ARGS ?=
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-demo: bootstrap ## Train a recommender with CE, SCE and RECE on generated data and print the table (ARGS="--help" for options)
-	@Tools/demo $(ARGS)
+demo: bootstrap ## Train SASRec with CE, SCE and RECE on generated data; a table and a picture (ARGS="--help" for options)
+	@BACKEND="$(BACKEND)" Tools/demo $(ARGS)
 
 test: bootstrap ## Run every test of every language and end with counts (ARGS="core c" runs chosen parts)
 	@Tools/test $(ARGS)

@@ -99,8 +99,8 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Stop after this many epochs without a better validation NDCG@10.")
     var patience = 50
 
-    @Option(help: "Sequences in a training step.")
-    var batch = 1024
+    @Option(help: "Sequences in a training step (default: 1024, fewer where that makes under 20 steps an epoch).")
+    var batch: Int?
 
     @Option(help: "Probability that an element is dropped: of the input, attention and the pointwise layers.")
     var dropout: Float = 0.6
@@ -135,6 +135,9 @@ struct TrainingOptions: ParsableArguments {
         case lazyAdam = "lazy-adam"
     }
 
+    /// - Parameter trainedUsers: how many histories there are to train on.
+    func batchSequences(trainedUsers: Int) -> Int { batch ?? min(1024, max(16, trainedUsers / 20)) }
+
     func stepSettings(_ loss: LossName, _ parameters: LossParameters) -> StepSettings {
         StepSettings(
             loss: loss, lossParameters: parameters, logitScale: logitScale, dropout: dropout,
@@ -144,7 +147,8 @@ struct TrainingOptions: ParsableArguments {
     }
 
     func validate() throws {
-        for (option, value) in [("--epochs", epochs), ("--patience", patience), ("--batch", batch)] where value < 1 {
+        for (option, value) in [("--epochs", epochs), ("--patience", patience), ("--batch", batch ?? 1)] where value < 1
+        {
             throw ValidationError("\(option) must be at least 1, not \(value)")
         }
         guard warmUp >= 0 else { throw ValidationError("--warm-up must not be negative") }

@@ -102,7 +102,8 @@ struct TrainCommand: ParsableCommand {
         for loss in losses {
             let settings = RunSettings(
                 shape: modelOptions.shape(items: data.itemCount),
-                step: training.stepSettings(loss, lossOptions.parameters), batchSequences: training.batch,
+                step: training.stepSettings(loss, lossOptions.parameters),
+                batchSequences: training.batchSequences(trainedUsers: summary.trainingUsers),
                 initialization: modelOptions.initialization, dataFingerprint: fingerprint)
             let run = try LossRun(
                 settings, limits, data, split, context, checkpoint: folder?.checkpoint(loss), log)
