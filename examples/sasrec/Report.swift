@@ -70,9 +70,22 @@ struct Report: Codable {
 
             \(grouped(popularity.rankings)) test items, each ranked among all \(grouped(summary.items)) but those its \
             user had; the epoch that validates best is tested.
-            Seconds are those of training alone on \(threads) thread\(threads == 1 ? "" : "s"). Loss memory is what the \
-            loss used beside its inputs and outputs.
+            Seconds are those of training alone on \(threads) thread\(threads == 1 ? "" : "s"). Loss memory, in the picture \
+            beside the loss's name, is what the loss used beside its inputs and outputs.
             """
+    }
+
+    /// Every metric at every cutoff, for one loss; nil before its test.
+    func cutoffTable(_ run: Run) -> String? {
+        guard let test = run.progress.test else { return nil }
+        var table = TextTable(header: ["k", "HR@k", "NDCG@k", "MRR@k", "COV@k"])
+        for cutoff in test.cutoffs {
+            table.append([
+                "\(cutoff.k)", fixed(cutoff.hitRate, 4), fixed(cutoff.ndcg, 4), fixed(cutoff.reciprocalRank, 4),
+                cutoff.coverage.map { fixed($0, 3) } ?? "",
+            ])
+        }
+        return "\n\(table)"
     }
 
     // MARK: Files
@@ -92,7 +105,7 @@ struct Report: Codable {
             runs.map { run in
                 let all = points(run)
                 return LineChart.Series(
-                    run.loss.rawValue, all.map(\.1), best: all.firstIndex { $0.0.epoch == run.progress.bestEpoch })
+                    "\(run.loss.rawValue), \(readable(bytes: run.lossWorkspaceBytes))", all.map(\.1), best: all.firstIndex { $0.0.epoch == run.progress.bestEpoch })
             }
         }
         return ChartGrid([

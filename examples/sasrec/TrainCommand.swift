@@ -79,6 +79,7 @@ struct TrainCommand: ParsableCommand {
         if let report {
             try report.write(to: folder)
             print(report.table)
+            if report.runs.count == 1, let cutoffs = report.cutoffTable(report.runs[0]) { print(cutoffs) }
             if let folder { print("\nCheckpoints, report.json and curves.svg are in \(folder.path).") }
         }
     }
