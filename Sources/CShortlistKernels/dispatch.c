@@ -10,13 +10,16 @@ typedef struct {
     void (*softmax_rows)(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *, const float *,
                          double *);
     void (*add_column_sums)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);
-    void (*argmax_rows)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int32_t *);
-    ptrdiff_t (*append_above)(const float *, ptrdiff_t, float, int32_t, uint64_t *, ptrdiff_t, ptrdiff_t *);
     int64_t (*count_above)(const float *, ptrdiff_t, int32_t, float, int32_t);
     void (*mask_near)(float *, ptrdiff_t, const int32_t *, int32_t, int32_t);
     float (*dot)(const float *, const float *, ptrdiff_t);
     void (*axpy)(float, const float *, float *, ptrdiff_t);
     void (*widen)(const float *, double *, ptrdiff_t);
+    ptrdiff_t (*strip_columns)(void);
+    void (*pack_strips)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);
+    void (*project_top)(const sl_top *, const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t);
+    void (*hash_rows)(const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, const int32_t *, ptrdiff_t,
+                      ptrdiff_t, float *, int32_t *, int32_t *);
 } kernel_table;
 
 #define DECLARE(level)                                                                                              \
@@ -24,19 +27,21 @@ typedef struct {
     void sl_##level##_softmax_rows(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *,           \
                                    const float *, double *);                                                        \
     void sl_##level##_add_column_sums(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);                      \
-    void sl_##level##_argmax_rows(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int32_t *);                        \
-    ptrdiff_t sl_##level##_append_above(const float *, ptrdiff_t, float, int32_t, uint64_t *, ptrdiff_t,             \
-                                        ptrdiff_t *);                                                               \
     int64_t sl_##level##_count_above(const float *, ptrdiff_t, int32_t, float, int32_t);                             \
     void sl_##level##_mask_near(float *, ptrdiff_t, const int32_t *, int32_t, int32_t);                              \
     float sl_##level##_dot(const float *, const float *, ptrdiff_t);                                                 \
     void sl_##level##_axpy(float, const float *, float *, ptrdiff_t);                                                \
-    void sl_##level##_widen(const float *, double *, ptrdiff_t);
+    void sl_##level##_widen(const float *, double *, ptrdiff_t);                                                     \
+    ptrdiff_t sl_##level##_strip_columns(void);                                                                     \
+    void sl_##level##_pack_strips(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);                          \
+    void sl_##level##_project_top(const sl_top *, const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t);  \
+    void sl_##level##_hash_rows(const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, const int32_t *,      \
+                                ptrdiff_t, ptrdiff_t, float *, int32_t *, int32_t *);
 
 #define TABLE(level)                                                                                                \
-    {sl_##level##_lse_rows,     sl_##level##_softmax_rows, sl_##level##_add_column_sums, sl_##level##_argmax_rows,   \
-     sl_##level##_append_above, sl_##level##_count_above,  sl_##level##_mask_near,       sl_##level##_dot,           \
-     sl_##level##_axpy,         sl_##level##_widen}
+    {sl_##level##_lse_rows,    sl_##level##_softmax_rows, sl_##level##_add_column_sums, sl_##level##_count_above,     \
+     sl_##level##_mask_near,   sl_##level##_dot,          sl_##level##_axpy,            sl_##level##_widen,           \
+     sl_##level##_strip_columns, sl_##level##_pack_strips, sl_##level##_project_top,    sl_##level##_hash_rows}
 
 DECLARE(baseline)
 #if defined(__x86_64__)
@@ -92,13 +97,6 @@ void sl_softmax_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, con
 void sl_add_column_sums(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, float *out) {
     RUN(add_column_sums)(z, ld, rows, cols, out);
 }
-void sl_argmax_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, int32_t *index) {
-    RUN(argmax_rows)(z, ld, rows, cols, index);
-}
-ptrdiff_t sl_append_above(const float *z, ptrdiff_t n, float threshold, int32_t first, uint64_t *keys, ptrdiff_t room,
-                          ptrdiff_t *count) {
-    return RUN(append_above)(z, n, threshold, first, keys, room, count);
-}
 int64_t sl_count_above(const float *z, ptrdiff_t n, int32_t first, float target, int32_t target_id) {
     return RUN(count_above)(z, n, first, target, target_id);
 }
@@ -108,3 +106,16 @@ void sl_mask_near(float *z, ptrdiff_t n, const int32_t *chunks, int32_t chunk, i
 float sl_dot(const float *a, const float *b, ptrdiff_t n) { return RUN(dot)(a, b, n); }
 void sl_axpy(float a, const float *x, float *y, ptrdiff_t n) { RUN(axpy)(a, x, y, n); }
 void sl_widen(const float *x, double *y, ptrdiff_t n) { RUN(widen)(x, y, n); }
+
+ptrdiff_t sl_strip_columns(void) { return RUN(strip_columns)(); }
+void sl_pack_strips(const float *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t width, float *strips) {
+    RUN(pack_strips)(rows, stride, count, width, strips);
+}
+void sl_project_top(const sl_top *top, const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first,
+                    ptrdiff_t count) {
+    RUN(project_top)(top, rows, stride, ids, first, count);
+}
+void sl_hash_rows(const float *strips, ptrdiff_t directions, ptrdiff_t width, const float *rows, ptrdiff_t stride,
+                  const int32_t *ids, ptrdiff_t first, ptrdiff_t count, float *best, int32_t *where, int32_t *keys) {
+    RUN(hash_rows)(strips, directions, width, rows, stride, ids, first, count, best, where, keys);
+}

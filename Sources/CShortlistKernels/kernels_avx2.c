@@ -3,5 +3,9 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2,popcnt"))), apply_to = function)
 #define LEVEL(name) sl_avx2_##name
 #include "kernels.inc"
+// 16 registers of half a vector: 12 hold sums, 2 columns, 1 a number.
+#define ROWS 6
+#define VECTORS 1
+#include "strips.inc"
 #pragma clang attribute pop
 #endif

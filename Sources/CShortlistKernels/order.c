@@ -1,5 +1,7 @@
 // Selection and sorting of top-k keys. Keys of one query are distinct (each holds its item's id).
 
+#include <string.h>
+
 #include "shortlist_kernels.h"
 
 float sl_load(const float *shared) {
@@ -107,4 +109,20 @@ void sl_select_largest(uint64_t *keys, ptrdiff_t n, ptrdiff_t k) {
     }
     if (low < high) insertion_sort(keys + low, high - low);
     for (ptrdiff_t i = 0, j = n - 1; i < k && i < j; i++, j--) swap(&keys[i], &keys[j]);
+}
+
+void sl_top_prune(const sl_top *top, ptrdiff_t query) {
+    uint64_t *keys = top->keys + query * top->capacity;
+    if (top->counts[query] <= top->k) return;
+    sl_select_largest(keys, top->counts[query], top->k);
+    top->counts[query] = top->k;
+    uint64_t least = keys[0];
+    for (ptrdiff_t i = 1; i < top->k; i++) least = keys[i] < least ? keys[i] : least;
+    uint32_t ordered = (uint32_t)(least >> 32);
+    if (ordered == 0) return;  // NaN: nothing is below it
+    uint32_t bits = ordered & 0x80000000u ? ordered & 0x7FFFFFFFu : ~ordered;
+    float score;
+    memcpy(&score, &bits, sizeof score);
+    top->thresholds[query] = score;
+    if (score > sl_load(top->shared + query)) sl_store(top->shared + query, score);
 }

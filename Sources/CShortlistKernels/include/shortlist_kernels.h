@@ -28,16 +28,42 @@ void sl_softmax_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, con
 /// out[j] += sum of column j.
 void sl_add_column_sums(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, float *out);
 
-/// index[i] = column of the largest value of row i, the lowest on a tie, NaN below everything.
-void sl_argmax_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, int32_t *index);
-
-/// Appends the top-k key of every z[j] that is not below `threshold` (ids first, first + 1, ...), and stops where
-/// fewer than 16 places are left. Returns how many values were looked at; *count grows by the keys appended.
-ptrdiff_t sl_append_above(const float *z, ptrdiff_t n, float threshold, int32_t first, uint64_t *keys, ptrdiff_t room,
-                          ptrdiff_t *count);
-
 /// Reorders keys so that the k largest come first (in any order). k <= n.
 void sl_select_largest(uint64_t *keys, ptrdiff_t n, ptrdiff_t k);
+
+/// The running k best of `queries` queries of `width` numbers, as one worker keeps them. Arrays by query have room for
+/// a multiple of sl_strip_columns().
+typedef struct {
+    const float *strips;  ///< The queries, packed by sl_pack_strips.
+    ptrdiff_t queries, width;
+    uint64_t *keys;       ///< queries x capacity top-k keys; capacity is above k.
+    ptrdiff_t *counts;
+    float *thresholds;    ///< Scores below one cannot be among its query's k best.
+    float *shared;        ///< The highest threshold that any worker has found, by query: a bound for all.
+    ptrdiff_t capacity, k;
+    const float *bias;    ///< By row, added to its scores; may be null, like the four that follow.
+    const int32_t *excluded;  ///< Ascending rows that no query keeps.
+    ptrdiff_t excluded_count;
+    const ptrdiff_t *own_offsets;  ///< queries + 1 places in `own`: ascending rows that a query does not keep.
+    const int32_t *own;
+} sl_top;
+
+/// Columns of a strip, at most 32, and the packing of `count` rows into strips of so many columns: room for
+/// ceil(count / columns) * columns * width floats.
+ptrdiff_t sl_strip_columns(void);
+void sl_pack_strips(const float *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t width, float *strips);
+
+/// Scores rows first ..< first + count (row i is at `rows` + stride * (ids ? ids[i] : i)) against all queries and
+/// appends those that may be among the k best under the id i.
+void sl_project_top(const sl_top *top, const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first,
+                    ptrdiff_t count);
+/// Keeps a query's k best and raises its thresholds to the k-th.
+void sl_top_prune(const sl_top *top, ptrdiff_t query);
+
+/// keys[i] = the direction with the largest product with row first + i, the lowest on a tie, NaN below everything.
+/// `best` and `where` are scratch of 16 * count.
+void sl_hash_rows(const float *strips, ptrdiff_t directions, ptrdiff_t width, const float *rows, ptrdiff_t stride,
+                  const int32_t *ids, ptrdiff_t first, ptrdiff_t count, float *best, int32_t *where, int32_t *keys);
 
 /// A float that several threads read and write, each value as good as another: no order is promised.
 float sl_load(const float *shared);

@@ -1,7 +1,8 @@
 import CShortlistKernels
 import ShortlistCore
 
-/// Tiles of the projection: `queries` × `rows` scores at a time, and per query a buffer of candidate keys.
+/// Tasks of the projection: `rows` rows scored against a group of `queries` queries, and per query a buffer of
+/// candidate keys.
 struct ProjectTiling: KernelTiling {
     struct Shape {
         var queries: Int
@@ -13,76 +14,35 @@ struct ProjectTiling: KernelTiling {
     var rows: Int
 
     static let levels = [
-        ProjectTiling(queries: 512, rows: 512), ProjectTiling(queries: 256, rows: 256),
-        ProjectTiling(queries: 64, rows: 128), ProjectTiling(queries: 16, rows: 64),
-        ProjectTiling(queries: 1, rows: 64),
+        ProjectTiling(queries: 1024, rows: 240), ProjectTiling(queries: 256, rows: 240),
+        ProjectTiling(queries: 64, rows: 120), ProjectTiling(queries: 16, rows: 60),
+        ProjectTiling(queries: 1, rows: 60),
     ]
 
     /// Candidate keys kept per query: once full they are cut back to the k best, which tightens the threshold.
     static func capacity(k: Int) -> Int { 2 * k + 128 }
 
+    /// Queries of a group as the strips of any instruction set hold them.
+    func columns(_ shape: Shape) -> Int { (min(queries, max(shape.queries, 1)) + 31) / 32 * 32 }
+
     func scratch(for shape: Shape) -> TileScratch {
         let group = min(queries, max(shape.queries, 1))
+        let columns = columns(shape)
         var fixed = ScratchSize()
-        fixed.add(Float.self, group * shape.width)
-        fixed.add(Float.self, group)
+        fixed.add(Float.self, columns * shape.width)
+        fixed.add(Float.self, columns)
         var worker = ScratchSize()
-        worker.add(Float.self, group * rows)
-        worker.add(Float.self, rows * shape.width)
         worker.add(UInt64.self, group * ProjectTiling.capacity(k: shape.k))
         worker.add(Int.self, group)
-        worker.add(Float.self, group)
+        worker.add(Float.self, columns)
         return TileScratch(fixed: fixed.bytes, perWorker: worker.bytes)
     }
 }
 
-/// One worker's running top-k of each query of a group.
-private struct RunningTop {
-    let keys: UnsafeMutablePointer<UInt64>
-    let counts: UnsafeMutablePointer<Int>
-    let thresholds: UnsafeMutablePointer<Float>
-    /// The highest threshold that any worker has found, by query: a bound for all.
-    let shared: UnsafeMutablePointer<Float>
-    let capacity: Int
-    let k: Int
-
-    func reset(_ queries: Int) {
-        for query in 0..<queries {
-            counts[query] = 0
-            thresholds[query] = -.infinity
-        }
-    }
-
-    /// Keeps the k best and lets nothing below the k-th in from now on.
-    func prune(_ query: Int) {
-        let mine = keys + query * capacity
-        guard counts[query] > k else { return }
-        sl_select_largest(mine, counts[query], k)
-        counts[query] = k
-        var least = mine[0]
-        for place in 1..<max(k, 1) where mine[place] < least { least = mine[place] }
-        let score = TopKey.score(least)
-        thresholds[query] = score.isNaN ? -.infinity : score
-        if thresholds[query] > sl_load(shared + query) { sl_store(shared + query, thresholds[query]) }
-    }
-
-    func append(_ query: Int, _ scores: UnsafePointer<Float>, _ count: Int, first: Int32) {
-        var done = 0
-        thresholds[query] = max(thresholds[query], sl_load(shared + query))
-        while true {
-            done += sl_append_above(
-                scores + done, count - done, thresholds[query], first + Int32(done), keys + query * capacity, capacity,
-                &counts[query])
-            if done == count { return }
-            prune(query)
-        }
-    }
-}
-
 extension CPUStream {
-    /// Scores a tile of rows against a group of queries and lets through what can still be among the k best: the k-th
-    /// best of any subset is a lower bound, so the result is exact. Cost 2·queries·rows·width flops, and about
-    /// k·ln(rows/k) appended keys a query.
+    /// Scores rows against a group of queries in registers and lets through what can still be among the k best: the
+    /// k-th best of any subset is a lower bound, so the result is exact. No score is stored. Cost 2·queries·rows·width
+    /// flops, and about k·ln(rows/k) appended keys a query.
     func projectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError) {
         if isComposed(.projectAndSelect) { return try composedProjectAndSelect(request, into: top) }
         let shape = ProjectTiling.Shape(
@@ -92,84 +52,90 @@ extension CPUStream {
         var start = 0
         while start < shape.queries {
             let group = start..<min(start + min(tiling.queries, shape.queries), shape.queries)
-            try project(group, request, tiling: tiling, area: area, into: top)
+            try project(group, request, shape, tiling: tiling, area: area, into: top)
             start = group.upperBound
         }
     }
 
     private func project(
-        _ group: Range<Int>, _ request: TopRequest, tiling: ProjectTiling, area: ScratchArea, into top: TopOutput
+        _ group: Range<Int>, _ request: TopRequest, _ shape: ProjectTiling.Shape, tiling: ProjectTiling,
+        area: ScratchArea, into top: TopOutput
     ) throws(ShortlistError) {
         let rows = try source(request.rows)
         let exclusions = try resolve(request.exclusions)
-        let width = request.rows.width
         let k = request.k
+        let columns = tiling.columns(shape)
+        let capacity = ProjectTiling.capacity(k: k)
+        let queries = try source(request.queries)
         var shared = area.shared()
-        let capacity = min(tiling.queries, request.queries.count)
-        let queries = try source(request.queries).tile(group, scratch: shared.take(Float.self, capacity * width))
-        let bounds = shared.take(Float.self, capacity)
-        bounds.update(repeating: -.infinity, count: group.count)
+        let strips = shared.take(Float.self, columns * shape.width)
+        let bounds = shared.take(Float.self, columns)
+        queries.pack(group, into: strips)
+        bounds.update(repeating: -.infinity, count: columns)
 
-        typealias Floats = UnsafeMutablePointer<Float>
-        func running(_ worker: Int) -> (RunningTop, scores: Floats, tile: Floats) {
+        /// One worker's running top-k of each query of the group.
+        func running(_ worker: Int) -> sl_top {
             var cutter = area.worker(worker)
-            let scores = cutter.take(Float.self, capacity * tiling.rows)
-            let tile = cutter.take(Float.self, tiling.rows * width)
-            let room = ProjectTiling.capacity(k: k)
-            let top = RunningTop(
-                keys: cutter.take(UInt64.self, capacity * room), counts: cutter.take(Int.self, capacity),
-                thresholds: cutter.take(Float.self, capacity), shared: bounds, capacity: room, k: k)
-            return (top, scores, tile)
+            return sl_top(
+                strips: strips, queries: group.count, width: shape.width,
+                keys: cutter.take(UInt64.self, min(tiling.queries, shape.queries) * capacity),
+                counts: cutter.take(Int.self, min(tiling.queries, shape.queries)),
+                thresholds: cutter.take(Float.self, columns), shared: bounds, capacity: capacity, k: k,
+                bias: exclusions.bias, excluded: exclusions.forAll, excluded_count: exclusions.forAllCount,
+                own_offsets: exclusions.offsets.map { $0 + group.lowerBound }, own: exclusions.ids)
         }
 
-        for worker in 0..<area.workers { running(worker).0.reset(group.count) }
-        let tiles = (rows.count + tiling.rows - 1) / tiling.rows
-        try parallel(tiles, workers: area.workers) { task, worker in
-            let (best, scores, gathered) = running(worker)
-            let range = task * tiling.rows..<min(rows.count, (task + 1) * tiling.rows)
-            let tile = rows.tile(range, scratch: gathered)
-            BLAS.multiplyTransposed(
-                group.count, range.count, width, queries.base, queries.stride, tile.base, tile.stride, scores,
-                tiling.rows)
+        for worker in 0..<area.workers {
+            let mine = running(worker)
+            mine.counts.update(repeating: 0, count: group.count)
+            mine.thresholds.update(repeating: -.infinity, count: columns)
+        }
+        let tasks = (rows.count + tiling.rows - 1) / tiling.rows
+        try parallel(tasks, workers: area.workers) { task, worker in
+            var mine = running(worker)
             for query in 0..<group.count {
-                let line = scores + query * tiling.rows
-                if let bias = exclusions.bias {
-                    for column in 0..<range.count { line[column] += bias[range.lowerBound + column] }
-                }
-                let own = exclusions.own(group.lowerBound + query)
-                if exclusions.forAll == nil && own.ids == nil {
-                    best.append(query, line, range.count, first: Int32(range.lowerBound))
-                    continue
-                }
-                forEachKeptRun(
-                    columns: range.count, first: range.lowerBound, excluded: exclusions.forAll,
-                    excludedCount: exclusions.forAllCount, also: own.ids, ownCount: own.count
-                ) { run in
-                    best.append(
-                        query, line + run.lowerBound, run.count, first: Int32(range.lowerBound + run.lowerBound))
-                }
+                mine.thresholds[query] = max(mine.thresholds[query], sl_load(bounds + query))
             }
+            let first = task * tiling.rows
+            sl_project_top(
+                &mine, rows.matrix.row(0), rows.matrix.stride, rows.rows, first, min(tiling.rows, rows.count - first))
         }
         let ids = try pointer(top.ids)
         let scores = try optionalPointer(top.scores)
         // Joins the workers' buffers: whichever worker saw a row, the k best are the same.
         try parallel(group.count, workers: threads) { query, _ in
-            let (first, _, _) = running(0)
-            first.prune(query)
+            var first = running(0)
+            sl_top_prune(&first, query)
+            let target = first.keys + query * capacity
             for worker in 1..<max(area.workers, 1) {
-                let (other, _, _) = running(worker)
-                other.prune(query)
-                let target = first.keys + query * first.capacity
-                for place in 0..<other.counts[query] {
-                    target[first.counts[query] + place] = other.keys[query * other.capacity + place]
-                }
-                first.counts[query] += other.counts[query]
-                first.prune(query)
+                var other = running(worker)
+                sl_top_prune(&other, query)
+                let count = other.counts[query]
+                (target + first.counts[query]).update(from: other.keys + query * capacity, count: count)
+                first.counts[query] += count
+                sl_top_prune(&first, query)
             }
             let place = (group.lowerBound + query) * k
             unpack(
-                first.keys + query * first.capacity, count: first.counts[query], k: k, order: request.order,
-                ids: ids + place, scores: scores.map { $0 + place })
+                target, count: first.counts[query], k: k, order: request.order, ids: ids + place,
+                scores: scores.map { $0 + place })
+        }
+    }
+}
+
+extension HostRows {
+    /// Rows `range` as strips of columns: see `sl_pack_strips`.
+    func pack(_ range: Range<Int>, into strips: UnsafeMutablePointer<Float>) {
+        let (width, step) = (matrix.columns, sl_strip_columns())
+        guard let rows else {
+            return sl_pack_strips(matrix.row(range.lowerBound), matrix.stride, range.count, width, strips)
+        }
+        // Listed rows go in one by one: the strips' columns are what a row becomes.
+        let columns = (range.count + step - 1) / step * step
+        for column in 0..<columns {
+            let strip = strips + column / step * step * width + column % step
+            let row = column < range.count ? matrix.row(Int(rows[range.lowerBound + column])) : nil
+            for k in 0..<width { strip[k * step] = row?[k] ?? 0 }
         }
     }
 }
