@@ -140,7 +140,7 @@ struct TrainingOptions: ParsableArguments {
 
     func stepSettings(_ loss: LossName, _ parameters: LossParameters) -> StepSettings {
         StepSettings(
-            loss: loss, lossParameters: parameters, logitScale: logitScale, dropout: dropout,
+            loss: loss, lossParameters: parameters.only(for: loss), logitScale: logitScale, dropout: dropout,
             adam: AdamSettings(
                 learningRate: learningRate, beta2: beta2, weightDecay: weightDecay, isLazy: optimizer == .lazyAdam),
             warmUpSteps: warmUp, clipNorm: clipNorm, seed: seed)

@@ -25,6 +25,26 @@ public struct LossParameters: Codable, Sendable, Equatable {
 
     public init() {}
 
+    /// These parameters with those of the other losses at their defaults: what decides a run with `name`.
+    public func only(for name: LossName) -> LossParameters {
+        var kept = LossParameters()
+        switch name {
+        case .ce: break
+        case .sce:
+            kept.sceBuckets = sceBuckets
+            kept.sceTokens = sceTokens
+            kept.sceItems = sceItems
+            kept.sceDirections = sceDirections
+            kept.sceCombination = sceCombination
+        case .rece:
+            kept.receBuckets = receBuckets
+            kept.receChunks = receChunks
+            kept.receNeighbours = receNeighbours
+            kept.receRounds = receRounds
+        }
+        return kept
+    }
+
     /// The loss for one training step: SCE and RECE draw their directions anew from `seed` and `step`.
     public func loss(_ name: LossName, seed: UInt64, step: Int) -> any Loss {
         switch name {
