@@ -62,10 +62,12 @@ public struct BlockShape: Sendable {
     public var onceOnly: Bool
     /// Rounds of sorted chunks (RECE), 0 for listed blocks.
     public var rounds: Int
+    /// Chunks that a block of a round sees on each side of its own.
+    public var neighbours: Int
 
     public init(
         blockCount: Int, maxTokens: Int, maxItems: Int, slotCount: Int, tokenCount: Int, itemCount: Int, width: Int,
-        isDense: Bool, onceOnly: Bool, rounds: Int
+        isDense: Bool, onceOnly: Bool, rounds: Int, neighbours: Int = 0
     ) {
         self.blockCount = blockCount
         self.maxTokens = maxTokens
@@ -77,6 +79,7 @@ public struct BlockShape: Sendable {
         self.isDense = isDense
         self.onceOnly = onceOnly
         self.rounds = rounds
+        self.neighbours = neighbours
     }
 }
 

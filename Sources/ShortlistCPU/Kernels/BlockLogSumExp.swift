@@ -5,7 +5,10 @@ import ShortlistCore
 /// Tiles of the scoring pass. A dense block is also split along its items, so that few tokens still make many tasks.
 struct ScoreTiling: KernelTiling {
     var size: ScorerSize
+    /// Walks through RECE's blocks with a window over their items, where that fits.
+    var windowed = false
     static let levels = [
+        ScoreTiling(size: .init(segment: 1024, tokens: 128, items: 512), windowed: true),
         ScoreTiling(size: .init(segment: 1024, tokens: 128, items: 512)),
         ScoreTiling(size: .init(segment: 256, tokens: 128, items: 256)),
         ScoreTiling(size: .init(segment: 64, tokens: 64, items: 128)),
@@ -26,6 +29,8 @@ struct ScoreTiling: KernelTiling {
         return max(1, min(shape.maxItems / 4096, (64 + segments - 1) / max(1, segments)))
     }
 
+    func window(_ shape: BlockShape) -> ChunkWindow.Size? { windowed ? ChunkWindow.Size(shape) : nil }
+
     func scratch(for shape: BlockShape) -> TileScratch {
         let size = size(for: shape)
         let splits = splits(shape)
@@ -38,6 +43,7 @@ struct ScoreTiling: KernelTiling {
         size.add(to: &worker, shape)
         worker.add(Float.self, size.segment)
         worker.add(Double.self, size.segment)
+        if let window = window(shape) { worker.add(Float.self, window.places * window.width) }
         return TileScratch(fixed: fixed.bytes, perWorker: worker.bytes)
     }
 }
@@ -59,6 +65,9 @@ extension CPUStream {
         let partialSum = shared.take(Double.self, splits > 1 ? splits * shape.slotCount : 0)
         let segments = (shape.maxTokens + size.segment - 1) / size.segment
         BlockScorer.prepare(host, size: size, area)
+        if let window = tiling.window(shape) {
+            return try roundLogSumExp(host, window, scale: scale, size: size, area: area, into: result)
+        }
 
         try parallel(shape.blockCount * segments * splits, workers: area.workers) { task, worker in
             let block = task / (segments * splits)
@@ -104,6 +113,43 @@ extension CPUStream {
     }
 }
 
+extension CPUStream {
+    /// The same for RECE's chunks: a task walks through a run of consecutive blocks.
+    private func roundLogSumExp(
+        _ host: HostBlocks, _ window: ChunkWindow.Size, scale: Float, size: ScorerSize, area: ScratchArea,
+        into result: UnsafeMutablePointer<Float>
+    ) throws(ShortlistError) {
+        let chunkCount = host.shape.blockCount / host.shape.rounds
+        let length = ChunkWindow.Size.run(host.shape)
+        let runs = (chunkCount + length - 1) / length
+        try parallel(host.shape.rounds * runs, workers: area.workers) { task, worker in
+            var cutter = area.worker(worker)
+            var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
+            let max = cutter.take(Float.self, size.segment)
+            let sum = cutter.take(Double.self, size.segment)
+            scorer.window = ChunkWindow(host, window, &cutter)
+            let (round, run) = task.quotientAndRemainder(dividingBy: runs)
+            for chunk in run * length..<min(chunkCount, (run + 1) * length) {
+                let block = round * chunkCount + chunk
+                let range = host.ranges[block]
+                scorer.window!.move(to: block)
+                var first = 0
+                while first < range.tokenCount {
+                    let segment = first..<min(range.tokenCount, first + size.segment)
+                    scorer.load(block: block, segment: segment) { _, _ in true }
+                    max.update(repeating: -.greatestFiniteMagnitude, count: scorer.count)
+                    sum.update(repeating: 0, count: scorer.count)
+                    scorer.fold(0..<range.itemCount, max, sum)
+                    for row in 0..<scorer.count {
+                        result[range.tokenStart + first + row] = logSumExp(max[row], sum[row])
+                    }
+                    first = segment.upperBound
+                }
+            }
+        }
+    }
+}
+
 /// −∞ for nothing, NaN where a logit was not finite.
 private func logSumExp(_ max: Float, _ sum: Double) -> Float {
     sum == 0 ? -.infinity : Float(Double(max) + log(sum))
@@ -116,7 +162,7 @@ extension BlockScorer {
     ) {
         var start = part.lowerBound
         while start < part.upperBound {
-            let tile = start..<min(part.upperBound, start + size.items)
+            let tile = tile(from: start, to: part.upperBound)
             let items = items(tile)
             let bias = bias(tile)
             var row = 0

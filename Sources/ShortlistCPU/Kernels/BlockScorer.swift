@@ -122,6 +122,8 @@ struct BlockScorer {
     private let itemChunks: UnsafeMutablePointer<Int32>
     private let tokenChunks: UnsafeMutablePointer<Int32>
 
+    /// Over the items of consecutive blocks, where the kernel walks through them; it has moved to `block` then.
+    var window: ChunkWindow?
     var block = 0
     /// Rows of the segment that was loaded.
     var count = 0
@@ -193,9 +195,17 @@ struct BlockScorer {
         loadTokenChunks()
     }
 
+    /// The next tile of the block's items: up to `size.items` of them that stand together.
+    func tile(from start: Int, to end: Int) -> Range<Int> {
+        let most = min(end, start + size.items)
+        guard let window else { return start..<most }
+        return start..<min(most, start + window.run(from: blocks.ranges[block].itemStart + start).count)
+    }
+
     /// The items `tile` (places within the block) as rows a product can read.
     func items(_ tile: Range<Int>) -> RowTile {
         let first = blocks.ranges[block].itemStart + tile.lowerBound
+        if let window { return RowTile(base: window.row(window.run(from: first).row), stride: width) }
         guard let ids = blocks.items else {
             return RowTile(base: blocks.catalog.row(first), stride: blocks.catalog.stride)
         }

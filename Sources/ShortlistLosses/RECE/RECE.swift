@@ -107,7 +107,7 @@ public struct RECE: Loss {
             blockCount: p.rounds * p.chunks, maxTokens: (shape.tokens + p.chunks - 1) / p.chunks,
             maxItems: min(shape.selectable, (1 + 2 * p.neighbours) * itemChunk), slotCount: slots,
             tokenCount: shape.tokens, itemCount: shape.items, width: shape.width, isDense: false,
-            onceOnly: p.rounds > 1, rounds: p.rounds)
+            onceOnly: p.rounds > 1, rounds: p.rounds, neighbours: p.neighbours)
     }
 
     public struct Vectors {
