@@ -1,0 +1,3 @@
+// The products of the floor, through OpenBLAS's CBLAS interface.
+#pragma once
+#include <cblas.h>
