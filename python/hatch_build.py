@@ -45,7 +45,13 @@ class LibraryHook(BuildHookInterface):
         project = Path(self.root).parent
         if not (project / "Package.swift").is_file():
             return {}  # an archive of an archive: native/ is there already
-        wanted = ["Package.swift", "LICENSE", "Sources", "include", "Tools/build-shared.sh"]
+        wanted = [
+            "Package.swift",
+            "LICENSE",
+            "Sources",
+            "include",
+            "Tools/build-shared.sh",
+        ]
         # The manifest names its tests, and is refused without them.
         tests = (project / "Tests").glob("*Tests")
         wanted += sorted(str(folder.relative_to(project)) for folder in tests)
