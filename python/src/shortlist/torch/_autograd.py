@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .._results import Gradients, LossResult, Report
 from . import _tensors as tensors
@@ -40,7 +39,7 @@ class Inputs:
 
     def run(self, call: Call, **asked: Any) -> LossResult:
         """The loss of these tensors."""
-        scale = call.scale if self.scale is None else float(self.scale)
+        scale = call.scale if self.scale is None else self.scale.item()
         weights = self.token_weights
         return call.evaluate(
             tensors.host(self.hidden),
@@ -116,24 +115,25 @@ class _ScalarLoss(torch.autograd.Function):
         return hidden.new_tensor(result.loss, dtype=torch.float32)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> Any:
         return _backward_scalar(ctx, upstream)
 
 
 @tensors.eager
 def _backward_scalar(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    _refuse_second_order()
     gradients, ctx.gradients = ctx.gradients, None
-    factor = float(upstream)
     if gradients is None:
         # A second backward. The first has given the gradients away, so that nobody needs
         # to hold a copy of C x d numbers; the same seed and step give the same ones again.
         # Reading the saved tensors is an error where the graph was not retained, or where
         # one of them has changed.
         inputs = Inputs(*ctx.saved_tensors)
-        result = inputs.run(ctx.call, gradients=ctx.names, upstream=factor)
-        gradients = inputs.tensors_of(result.gradients)
-    elif factor != 1.0:
+        gradients = inputs.tensors_of(
+            inputs.run(ctx.call, gradients=ctx.names).gradients
+        )
+    factor = upstream.item()
+    if factor != 1.0:
         for gradient in gradients:
             if gradient is not None:
                 gradient.mul_(factor)
@@ -163,19 +163,28 @@ class _TokenLosses(torch.autograd.Function):
         return torch.from_numpy(result.token_losses).to(hidden.device)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> Any:
         return _backward_tokens(ctx, upstream)
 
 
 @tensors.eager
 def _backward_tokens(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    _refuse_second_order()
     inputs = Inputs(*ctx.saved_tensors)  # also checks that none of them has changed
     gradients, _ = ctx.state.backward(ctx.names, tensors.host(upstream))
     return (None, *inputs.tensors_of(gradients), None, None)
 
 
-@tensors.eager
+def _refuse_second_order() -> None:
+    # PyTorch runs backward with gradients enabled to differentiate it once more, and would
+    # take what comes from here for constants without a word.
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "gradients of gradients (create_graph=True) are not supported by the losses of "
+            "shortlist.torch"
+        )
+
+
 def apply(call: Call, inputs: Inputs) -> Tensor:
     """The loss, () or (N,) float32, on the device of `hidden`."""
     arguments = (

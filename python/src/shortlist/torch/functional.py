@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -181,6 +182,7 @@ def given_candidates(
     ]
 
 
+@tensors.eager
 def run(
     evaluate: Any,
     own: dict[str, Any],
@@ -272,6 +274,17 @@ def run(
     )
     loss = apply(call, inputs)
     return (loss.reshape(targets.shape) if reduction == "none" else loss), call
+
+
+OPTIONS = frozenset(inspect.signature(run).parameters) - {
+    "evaluate",
+    "own",
+    "hidden",
+    "weight",
+    "targets",
+    "bias",
+}
+"""The names of `LossOptions`."""
 
 
 def _one_number(scale: Tensor) -> Tensor:

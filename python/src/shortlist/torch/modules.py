@@ -27,7 +27,7 @@ class _Loss(nn.Module):
         super().__init__()
         if "token_weights" in options:
             raise TypeError("token_weights goes with the call, not with the module")
-        known = set(functional.run.__kwdefaults__ or ())
+        known = functional.OPTIONS
         unknown = set(options) - known
         if unknown:
             raise TypeError(
