@@ -126,6 +126,7 @@ def _query(
     workspace_limit: int | None = None,
 ) -> tuple[c.Query, Context]:
     query = c.Query()
+    queries, items, item_bias = plain(queries), plain(items), plain(item_bias)
     query.queries = arrays.matrix(queries, "queries")
     width = query.queries.columns
     context, _ = take_items(
@@ -149,3 +150,9 @@ def _query(
     if excluded_items is not None:
         query.excluded_items = arrays.indices(excluded_items, "excluded_items")
     return query, context
+
+
+def plain(value: Any) -> Any:
+    """A parameter of a PyTorch model as the tensor it holds: a ranking has no gradient that
+    could be lost."""
+    return value.detach() if getattr(value, "requires_grad", False) else value

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ._arrays import Array, Int64Array, view
 from ._catalog import Catalog
-from ._retrieval import target_ranks, top_k
+from ._retrieval import plain, target_ranks, top_k
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -132,12 +132,12 @@ def _ranks(value: Any) -> NDArray[Any]:
 def _selectable(items: Any, options: Any) -> int:
     """How many items can be recommended at all: not excluded, no bias of minus infinity."""
     catalog = isinstance(items, Catalog)
-    count = items.shape[0] if catalog else view(items, "items").shape[0]
+    count = items.shape[0] if catalog else view(plain(items), "items").shape[0]
     free = np.ones(count, dtype=bool)
     excluded = options.get("excluded_items")
     if excluded is not None:
         free[np.asarray(excluded, dtype=np.int64)] = False
     bias = items.item_bias if catalog else options.get("item_bias")
     if bias is not None:
-        free &= view(bias, "item_bias") != -np.inf
+        free &= view(plain(bias), "item_bias") != -np.inf
     return int(np.count_nonzero(free))
