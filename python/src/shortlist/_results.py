@@ -153,12 +153,14 @@ class TargetRanks(NamedTuple):
     report: Report
 
 
-class Device(NamedTuple):
+@dataclass(frozen=True)
+class Device:
     """A device that a backend knows, or a backend that has none."""
 
     backend: str
-    name: str
-    number: int
+    device: str
+    """Its name."""
+    index: int
     """What `device=` takes; −1 for a backend without a device."""
     available: bool
     score: int
