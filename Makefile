@@ -36,6 +36,7 @@ bench: bootstrap ## Time and memory of the losses, beside PyTorch where it is in
 format: ## Format Swift and Python
 	swift format format --in-place --recursive Package.swift Sources Tests examples Benchmarks python/tests
 	@Tools/ruff format examples Benchmarks Tools Tests python
+	@$$(Tools/venv) Tools/python-api
 	@Tools/ruff check --fix examples Benchmarks Tools Tests python
 
 lint: ## Check formatting, layers and snippets without changing anything
