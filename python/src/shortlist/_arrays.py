@@ -237,13 +237,15 @@ class ItemLists(NamedTuple):
 def _numbers(value: Any, name: str) -> Int32Array:
     if isinstance(value, Sequence) and not isinstance(value, (bytes, str, memoryview)):
         try:
-            return np.array(
-                [operator.index(number) for number in value], dtype=np.int32
-            )
+            wide = np.array([operator.index(number) for number in value], np.int64)
         except (TypeError, OverflowError) as error:
             raise type(error)(
                 f"{name} must hold whole numbers below 2^31: {error}"
             ) from None
+        narrow = wide.astype(np.int32)
+        if not np.array_equal(wide, narrow):
+            raise OverflowError(f"{name} must hold whole numbers below 2^31: {value}")
+        return narrow
     array = view(value, name)
     if array.dtype != _I32:
         raise _wrong_dtype(name, array, "int32")

@@ -16,7 +16,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def eager(function: Function) -> Function:
     """Keeps torch.compile out: the graph breaks here, and nothing is traced."""
     disable = cast(Any, torch.compiler.disable)
-    return cast(Function, disable(function, reason="calls the Shortlist library"))
+    return cast(Function, disable(function))
 
 
 _HALF = (torch.float16, torch.bfloat16)
