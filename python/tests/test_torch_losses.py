@@ -228,6 +228,26 @@ def test_tied_weights_get_the_sum_of_both_gradients(
     assert_close(ours, weight.grad, "tied weight")
 
 
+def test_excluded_items_are_in_no_logit_and_get_no_gradient() -> None:
+    hidden, weight = torch.randn(50, 16), nn.Parameter(torch.randn(300, 16))
+    targets = torch.randint(2, 300, (50,))
+    for module in (st.CrossEntropyLoss, st.SCELoss, st.RECELoss):
+        criterion = module(excluded_items=[0, 1], **sizes_that_take_all(module))
+        (gradient,) = torch.autograd.grad(criterion(hidden, weight, targets), weight)
+        expected = F.cross_entropy(hidden @ weight[2:].T, targets - 2)
+        torch.testing.assert_close(criterion.eval()(hidden, weight, targets), expected)
+        assert torch.all(gradient[:2] == 0) and gradient[2:].any(1).all()
+
+
+def sizes_that_take_all(module: Any) -> dict[str, int]:
+    """With which a sampled loss is the exact one: every token meets every item."""
+    if module is st.SCELoss:
+        return {"tokens_per_bucket": 50, "items_per_bucket": 300}
+    if module is st.RECELoss:
+        return {"chunk_count": 1}
+    return {}
+
+
 def test_sparse_adam_moves_the_touched_rows_alone() -> None:
     weight = nn.Parameter(torch.randn(2000, 16))
     before = weight.detach().clone()
