@@ -103,23 +103,29 @@ class Context:
         if os.getpid() != self.process:
             # Before the lock, which another thread of the parent may have held for ever.
             raise _forked("a context, catalog or state made")
-        with self.lock:
-            if self.working:
-                raise _busy()
-            self.working = True
-            try:
-                status = function(*arguments)
-            finally:
-                self.working = False
-            interruption = self.interruption
-            if interruption is not None and interruption.error is not None:
-                # Also when the call came to its end all the same.
-                error, interruption.error = interruption.error, None
-                raise error
-            if status != 0:
-                check(status)
+        try:
+            with self.lock:
+                self._call_alone(function, arguments)
+        finally:
+            # After the lock is free: who found it taken has left its handle by now.
             if self.discarded:
-                self._discard_now()
+                self._release_discarded()
+
+    def _call_alone(self, function: Any, arguments: tuple[Any, ...]) -> None:
+        if self.working:
+            raise _busy()
+        self.working = True
+        try:
+            status = function(*arguments)
+        finally:
+            self.working = False
+        interruption = self.interruption
+        if interruption is not None and interruption.error is not None:
+            # Also when the call came to its end all the same.
+            error, interruption.error = interruption.error, None
+            raise error
+        if status != 0:
+            check(status)
 
     def discard(self, release: Any, handle: c_void_p, memory: object) -> None:
         """Releases a handle made from this context, now or after the call that is under way.
@@ -127,20 +133,19 @@ class Context:
         For finalizers, which may run at any time and on any thread. `memory` is what the
         handle looks at; it is kept until then.
         """
-        if os.getpid() != self.process:
-            return
-        self.discarded.append((release, handle, memory))
-        if self.lock.acquire(blocking=False):
-            try:
-                if not self.working:
-                    self._discard_now()
-            finally:
-                self.lock.release()
+        if os.getpid() == self.process:
+            self.discarded.append((release, handle, memory))
+            self._release_discarded()
 
-    def _discard_now(self) -> None:
-        while self.discarded:
-            release, handle, _ = self.discarded.pop()
-            release(handle)
+    def _release_discarded(self) -> None:
+        if not self.lock.acquire(blocking=False):
+            return
+        try:
+            while self.discarded and not self.working:
+                release, handle, _ = self.discarded.pop()
+                release(handle)
+        finally:
+            self.lock.release()
 
 
 def _forked(what: str) -> ForkedError:
