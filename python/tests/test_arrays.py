@@ -170,6 +170,18 @@ def test_an_array_that_is_not_aligned_is_refused(problem: Problem) -> None:
         ({"excluded_items": [2**40]}, OverflowError, ["excluded_items"]),
         ({"excluded_items": np.array([1])}, TypeError, ["excluded_items", "int64"]),
         ({"temperature": 2.0}, TypeError, ["temperature"]),
+        ({"row_capacity": 5}, ValueError, ["row_capacity", "catalog_rows"]),
+        (
+            {"upstream": 2.0, "keep_state": True},
+            ValueError,
+            ["upstream", "none were asked"],
+        ),
+        ({"accumulate": True, "keep_state": True}, ValueError, ["accumulate"]),
+        ({"ignore_index": 2**63}, OverflowError, ["ignore_index"]),
+        ({"threads": 2**32}, OverflowError, ["threads"]),
+        ({"threads": 1.5}, TypeError, ["threads", "1.5"]),
+        ({"threads": -1}, shortlist.InvalidArgumentError, ["threads"]),
+        ({"device": 77, "backend": "cpu"}, shortlist.ShortlistError, ["77"]),
     ],
 )
 def test_a_wrong_option_is_refused_by_name(
@@ -177,6 +189,42 @@ def test_a_wrong_option_is_refused_by_name(
 ) -> None:
     with refused(kind, *words):
         problem.loss(**keywords)
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "kind", "words"),
+    [
+        ("sce", {"bucket_count": 2**64}, OverflowError, ["bucket_count"]),
+        ("sce", {"seed": -1}, ValueError, ["seed", "0 or more"]),
+        ("sce", {"step": 2**60}, shortlist.InvalidArgumentError, ["step"]),
+        ("sce", {"combination": "mean"}, ValueError, ["combination", "'max', 'union'"]),
+        (
+            "sce",
+            {"directions": "given"},
+            shortlist.InvalidArgumentError,
+            ["directions"],
+        ),
+        (
+            "sce",
+            {"given_directions": np.ones((3, 6), np.float32)},
+            shortlist.InvalidArgumentError,
+            ["directions"],
+        ),
+        ("rece", {"rounds": -1}, shortlist.InvalidArgumentError, ["round"]),
+        ("rece", {"directions": "mix"}, shortlist.ShortlistError, ["directions"]),
+    ],
+)
+def test_a_wrong_parameter_of_a_loss_is_refused_by_name(
+    problem: Problem,
+    loss: str,
+    options: dict[str, Any],
+    kind: type[Exception],
+    words: list[str],
+) -> None:
+    with refused(kind, *words):
+        getattr(shortlist, loss)(
+            problem.hidden, problem.items, problem.targets, **options
+        )
 
 
 def test_read_only_room_is_refused(problem: Problem) -> None:

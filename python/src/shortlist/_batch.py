@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from ctypes import byref, c_double, c_void_p
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ from ._arrays import Array, Arrays, view
 from ._catalog import Catalog
 from ._context import Context, check_open, current_context
 from ._loader import C
-from ._outputs import Room
+from ._outputs import Room, check_gradients
 from ._results import LossResult, make_report
 from ._states import SavedState
 
@@ -107,7 +108,7 @@ def evaluate(
     batch.hidden = arrays.matrix(hidden, "hidden")
     tokens, width = batch.hidden.rows, batch.hidden.columns
     batch.targets = arrays.targets(targets, "targets", tokens)
-    context, item_count = _take_items(
+    context, item_count = take_items(
         batch,
         arrays,
         items,
@@ -123,24 +124,27 @@ def evaluate(
     if excluded_items is not None:
         batch.excluded_items = arrays.indices(excluded_items, "excluded_items")
     if ignore_index is not None:
-        batch.ignore_index, batch.use_ignore_index = ignore_index, 1
+        batch.ignore_index = whole("ignore_index", ignore_index)
+        batch.use_ignore_index = 1
     if denominator is not None:
         if not (denominator > 0 and math.isfinite(denominator)):
             raise ValueError(f"denominator is {denominator}; wanted a number above 0")
         batch.denominator = denominator
     most = item_count if touched is None else min(item_count, touched + tokens)
-    if row_capacity is None:
-        row_capacity = most
+    gradients = check_gradients(gradients)
+    # Where gradients come out of the state, their options do too.
+    later = keep_state and bool(gradients)
     room = Room(
         tokens,
         item_count,
         width,
-        gradients=() if keep_state else gradients,
-        upstream=1.0 if keep_state else upstream,
+        gradients=() if later else gradients,
+        upstream=1.0 if later else upstream,
         per_token=per_token,
-        row_capacity=row_capacity,
-        out=_per_token_only(out) if keep_state else out,
-        accumulate=accumulate and not keep_state,
+        row_capacity=None if later else row_capacity,
+        most_rows=most,
+        out=_per_token_only(out) if later else out,
+        accumulate=accumulate and not later,
         reduction=reduction,
     )
     loss, report = c_double(), c.Report()
@@ -168,7 +172,7 @@ def evaluate(
     )
     result = room.gradients()
     made = make_report(report)
-    if gradients:
+    if later:
         result, _ = state.backward(
             gradients,
             upstream,
@@ -181,7 +185,7 @@ def evaluate(
     )
 
 
-def _take_items(
+def take_items(
     target: Any,
     arrays: Arrays,
     items: Array | Catalog,
@@ -198,10 +202,10 @@ def _take_items(
         if item_bias is not None:
             target.item_bias = arrays.vector(item_bias, "item_bias", target.items.rows)
         context = current_context(
-            0 if threads is None else threads,
+            0 if threads is None else whole("threads", threads, 31),
             backend,
-            -1 if device is None else device,
-            0 if workspace_limit is None else workspace_limit,
+            -1 if device is None else whole("device", device, 31),
+            0 if workspace_limit is None else whole("workspace_limit", workspace_limit),
         )
         return context, target.items.rows
     check_open(items._handle, "catalog")
@@ -220,8 +224,6 @@ def _take_items(
     target.catalog = items._handle
     return items._context, items.shape[0]
 
-
-take_items = _take_items
 
 _PER_TOKEN = ("token_losses", "log_sum_exp")
 
@@ -242,6 +244,18 @@ def choose(what: str, value: Any, among: Mapping[str, int]) -> int:
         raise ValueError(
             f"{what} is {value!r}; wanted one of {', '.join(map(repr, among))}"
         ) from None
+
+
+def whole(name: str, value: int, bits: int = 63) -> int:
+    """A whole number that fits; ctypes would wrap around without a word."""
+    if not isinstance(value, int):
+        try:
+            value = operator.index(value)
+        except TypeError:
+            raise TypeError(f"{name} is {value!r}; wanted a whole number") from None
+    if not -(2**bits) <= value < 2**bits:
+        raise OverflowError(f"{name} is {value}; wanted a number below 2^{bits}")
+    return value
 
 
 def row_count(array: Array) -> int:

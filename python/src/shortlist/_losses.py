@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _library as c
 from ._arrays import Array, Arrays
-from ._batch import choose, evaluate, row_count
+from ._batch import choose, evaluate, row_count, whole
 from ._catalog import Catalog
 from ._results import LossResult, Selection
 
@@ -99,9 +99,9 @@ def sce(
     options = c.SCEOptions(
         directions=choose("directions", directions, c.DIRECTIONS),
         combination=choose("combination", combination, c.COMBINATION),
-        bucket_count=bucket_count,
-        tokens_per_bucket=tokens_per_bucket,
-        items_per_bucket=items_per_bucket,
+        bucket_count=whole("bucket_count", bucket_count),
+        tokens_per_bucket=whole("tokens_per_bucket", tokens_per_bucket),
+        items_per_bucket=whole("items_per_bucket", items_per_bucket),
         seed=_unsigned("seed", seed),
         step=_unsigned("step", step),
     )
@@ -153,10 +153,10 @@ def rece(
     arrays = Arrays()
     options = c.RECEOptions(
         directions=choose("directions", directions, c.DIRECTIONS),
-        bucket_count=bucket_count,
-        chunk_count=chunk_count,
-        neighbour_chunks=neighbour_chunks,
-        rounds=rounds,
+        bucket_count=whole("bucket_count", bucket_count),
+        chunk_count=whole("chunk_count", chunk_count),
+        neighbour_chunks=whole("neighbour_chunks", neighbour_chunks),
+        rounds=whole("rounds", rounds),
         seed=_unsigned("seed", seed),
         step=_unsigned("step", step),
     )

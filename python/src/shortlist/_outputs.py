@@ -29,7 +29,8 @@ class Room:
         gradients: Iterable[str],
         upstream: Any,
         per_token: bool,
-        row_capacity: int,
+        row_capacity: int | None,
+        most_rows: int,
         out: Mapping[str, Any] | None,
         accumulate: bool,
         reduction: str,
@@ -44,7 +45,9 @@ class Room:
         self.log_sum_exp: FloatArray | None = None
         self.scale: c_double | None = None
         self.row_count: c_int64 | None = None
-        wanted = _wanted(gradients)
+        wanted = set(check_gradients(gradients))
+        if row_capacity is not None and "catalog_rows" not in wanted:
+            raise ValueError("row_capacity goes with the gradient 'catalog_rows'")
         out = {} if out is None else dict(out)
         _check_out(out, wanted, per_token, accumulate)
         self.out = out
@@ -59,7 +62,7 @@ class Room:
         self._take_upstream(upstream, tokens, reduction)
         rows = items
         if "catalog_rows" in wanted:
-            rows = row_capacity
+            rows = most_rows if row_capacity is None else row_capacity
             self.row_ids = np.empty(rows, dtype=np.int32)
             struct.row_ids = self.arrays.vector(self.row_ids, "row_ids", rows, _INT32)
             struct.row_capacity = rows
@@ -133,12 +136,14 @@ class Room:
         return Gradients(self.hidden, None, rows, None, scale)
 
 
-def _wanted(gradients: Iterable[str]) -> set[str]:
+def check_gradients(gradients: Iterable[str]) -> tuple[str, ...]:
+    """The names of the gradients that are wanted, if such there are."""
     if isinstance(gradients, str):
         raise TypeError(
             f"gradients is the text {gradients!r}; wanted a tuple, as in ({gradients!r},)"
         )
-    wanted = set(gradients)
+    names = tuple(gradients)
+    wanted = set(names)
     unknown = wanted.difference(GRADIENTS)
     if unknown:
         raise ValueError(
@@ -149,7 +154,7 @@ def _wanted(gradients: Iterable[str]) -> set[str]:
             "gradients has both 'catalog' (all rows) and 'catalog_rows' (those touched); "
             "wanted one of them"
         )
-    return wanted
+    return names
 
 
 def _check_out(

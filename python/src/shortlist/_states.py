@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Mapping
 from ctypes import byref, c_int64, c_void_p
-from typing import Any
 
 import numpy as np
 
@@ -33,11 +32,11 @@ class SavedState:
         memory: object,
         sizes: tuple[int, int, int],
         reduction: str,
-        row_capacity: int,
+        most_rows: int,
     ) -> None:
         self._handle, self._context = handle, context
         self._sizes, self._reduction = sizes, reduction
-        self._row_capacity = row_capacity
+        self._most_rows = most_rows
         self._finalizer = weakref.finalize(
             self,
             context.discard,
@@ -83,7 +82,8 @@ class SavedState:
             gradients=gradients,
             upstream=upstream,
             per_token=False,
-            row_capacity=self._row_capacity if row_capacity is None else row_capacity,
+            row_capacity=row_capacity,
+            most_rows=self._most_rows,
             out=out,
             accumulate=accumulate,
             reduction=self._reduction,
@@ -131,8 +131,3 @@ class SavedState:
             self._handle,
         )
         return winners
-
-
-def released(state: Any) -> bool:
-    """Whether a state has been released."""
-    return not state._handle
