@@ -6,9 +6,11 @@
 The text's own words take the first rows of the vocabulary, most frequent first; the rest of
 the 250,000 stand for words that this text does not have, as most of a multilingual
 tokenizer's do. They compete in the loss all the same. The embedding is the output layer
-too. Validation is the exact cross-entropy over the whole vocabulary of the last tenth of
-the text, computed without logits. Progress goes to standard error, the table to standard
-output.
+too. Validation, on the last tenth of the text, is over the whole vocabulary and computed
+without logits: where the next word stands among all words (HR@10, MRR), and the exact
+perplexity. A sampled loss leaves most words out of its normaliser, so that it learns to
+rank sooner than to give probabilities: judge it by the ranks. Progress goes to standard
+error, the table to standard output.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from reporting import peak_memory, plot, table
+from shortlist.metrics import evaluate_ranking
 from shortlist.torch import CrossEntropyLoss, RECELoss, SCELoss, cross_entropy
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -49,7 +52,10 @@ def make_criterion(name: str, options: argparse.Namespace) -> Criterion:
     if name == "rece":
         return RECELoss(seed=options.seed)
     return SCELoss(
-        items_per_bucket=options.items_per_bucket, seed=options.seed, sparse_grad=True
+        items_per_bucket=options.items_per_bucket,
+        combination=options.combination,
+        seed=options.seed,
+        sparse_grad=True,
     )
 
 
@@ -77,6 +83,8 @@ def read_words(path: Path) -> list[str]:
 @dataclass
 class Result:
     loss: str
+    hr10: float
+    mrr: float
     perplexity: float
     seconds: float
     seconds_per_step: float
@@ -87,13 +95,16 @@ class Result:
 
 
 @torch.no_grad()
-def perplexity(model: LanguageModel, tokens: Tensor, length: int) -> float:
-    """exp of the exact cross-entropy, in pieces of `length` words."""
+def validate(model: LanguageModel, tokens: Tensor, length: int) -> dict[str, float]:
+    """Ranks and exact perplexity of the next words, in pieces of `length` words."""
     model.eval()
     pieces = tokens[: (len(tokens) - 1) // length * length + 1]
-    inputs = pieces[:-1].view(-1, length)
-    loss = cross_entropy(model(inputs), model.words.weight, pieces[1:].view(-1, length))
-    return math.exp(loss.item())
+    hidden = model(pieces[:-1].view(-1, length)).flatten(0, 1)
+    weight, targets = model.words.weight, pieces[1:]
+    loss = cross_entropy(hidden, weight, targets)
+    found = evaluate_ranking(hidden, weight, targets, with_coverage=False)
+    perplexity = math.exp(loss.item())
+    return {"perplexity": perplexity, "hr10": found.hr[10], "mrr": found.mrr}
 
 
 def train(
@@ -135,13 +146,15 @@ def train(
         report = getattr(criterion, "report", None)
         workspace = max(workspace, report.workspace_used if report else 0)
         if step % options.validate_every == 0 or step == options.steps:
-            found = perplexity(model, held_out, options.length)
+            found = validate(model, held_out, options.length)
             seconds = time.perf_counter() - begun
-            curve.append({"step": step, "seconds": seconds, "perplexity": found})
-            bar.set_postfix(loss=f"{loss.item():.3f}", perplexity=f"{found:.0f}")
+            curve.append({"step": step, "seconds": seconds, **found})
+            bar.set_postfix(loss=f"{loss.item():.3f}", hr10=f"{found['hr10']:.3f}")
     bar.close()
     return Result(
         name,
+        curve[-1]["hr10"],
+        curve[-1]["mrr"],
         curve[-1]["perplexity"],
         time.perf_counter() - begun,
         in_steps / options.steps,
@@ -166,12 +179,13 @@ def parse() -> argparse.Namespace:
     add("--width", type=int, default=128)
     add("--learning-rate", type=float, default=2e-3)
     add("--items-per-bucket", type=int, default=512, help="of sce")
+    add("--combination", choices=("max", "union"), default="max", help="of sce")
     add("--validate-every", type=int, default=100, help="steps")
     add("--held-out", type=int, default=4000, help="most words to validate with")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=0, help="0: one for each processor")
     add("--json", type=Path, metavar="FILE", help="write the figures here")
-    add("--plot", metavar="FILE", help="write perplexity over time here")
+    add("--plot", metavar="FILE", help="write HR@10 over time here")
     add("--quiet", action="store_true", help="no progress bars")
     return parser.parse_args()
 
@@ -206,10 +220,21 @@ def main() -> int:
         file=sys.stderr,
     )
     results = [train(name, training, held_out, options) for name in options.loss]
-    header = ["loss", "perplexity", "steps", "seconds", "s/step", "workspace"]
+    header = [
+        "loss",
+        "HR@10",
+        "MRR",
+        "perplexity",
+        "steps",
+        "seconds",
+        "s/step",
+        "workspace",
+    ]
     rows = [
         [
             result.loss,
+            f"{result.hr10:.3f}",
+            f"{result.mrr:.3f}",
             f"{result.perplexity:.0f}",
             str(result.steps),
             f"{result.seconds:.0f}",
@@ -221,8 +246,8 @@ def main() -> int:
     print(table(header, rows))
     logits = options.batch * options.length * options.vocabulary * 4
     print(
-        f"\nPerplexity is exact, over {options.vocabulary:,} words. The logits of one batch "
-        f"would have taken {logits / 1e9:.1f} GB, and their gradient as much again."
+        f"\nAll figures are over {options.vocabulary:,} words. The logits of one batch would "
+        f"have taken {logits / 1e9:.1f} GB, and their gradient as much again."
     )
     if options.json:
         document = {"results": [asdict(result) for result in results]}
@@ -231,11 +256,11 @@ def main() -> int:
         curves = {
             result.loss: (
                 [point["seconds"] for point in result.curve],
-                [point["perplexity"] for point in result.curve],
+                [point["hr10"] for point in result.curve],
             )
             for result in results
         }
-        plot(options.plot, curves, "seconds of training", "perplexity")
+        plot(options.plot, curves, "seconds of training", "HR@10 of the next word")
     return 0
 
 
