@@ -126,7 +126,9 @@ def test_sasrec_learns_and_exact_losses_agree(tmp_path: Path, norm: str) -> None
         *("--data", file, "--loss", "sce", "ce", "torch-ce", "--epochs", 12),
         *("--max-length", 10, "--batch", 16, "--width", 32, "--norm", norm),
         *("--learning-rate", 3e-3, "--pad", "batch", "--quiet", "--json", results),
+        *("--plot", tmp_path / "curves.png"),
     )
+    assert (tmp_path / "curves.png").stat().st_size > 5000
     found = {r["loss"]: r for r in json.loads(results.read_text())["results"]}
     assert all(name in table for name in found)
     for result in found.values():
