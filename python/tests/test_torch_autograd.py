@@ -13,6 +13,7 @@ import shortlist.torch as st
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
 
 MODULES = (st.CrossEntropyLoss, st.SCELoss, st.RECELoss)
 REDUCTIONS = ("mean", "none")
@@ -385,6 +386,18 @@ def test_a_wrong_option_of_a_module_is_refused_when_it_is_made() -> None:
         st.SCELoss(directions="given")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="token_weights"):
         st.SCELoss(token_weights=torch.ones(3))
+
+
+def test_a_tensor_on_a_device_is_refused_with_the_choices() -> None:
+    hidden, weight, targets = batch()
+    with FakeTensorMode():  # a CUDA tensor as far as anybody asks, on any machine
+        there = torch.empty(90, 16, device="cuda")
+    with pytest.raises(
+        TypeError, match=r"hidden is on cuda.*\.cpu\(\).*allow_copy=True"
+    ):
+        st.cross_entropy(there, weight, targets)
+    with pytest.raises(TypeError, match="weight is on cuda"):
+        st.SCELoss()(hidden, there, targets)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -54,9 +54,8 @@ def check_devices(allow_copy: bool, **tensors: Tensor | None) -> None:
         if not allow_copy:
             raise TypeError(
                 f"{name} is on {tensor.device}; this version computes in host memory. "
-                f"Choose: move the model's output and {name} to the CPU (.cpu()), or pass "
-                "allow_copy=True to have inputs copied to the host and gradients copied "
-                "back in every step"
+                "Choose: move the tensors to the CPU (.cpu()), or pass allow_copy=True to "
+                "have them copied to the host and gradients copied back in every step"
             )
 
 
