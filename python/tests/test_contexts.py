@@ -164,7 +164,7 @@ def test_an_exception_of_a_signal_handler_comes_out_of_the_call(
 def test_a_signal_handler_that_calls_the_library_gets_busy_and_no_deadlock(
     rng: np.random.Generator,
 ) -> None:
-    problem, small = Problem(rng, 8_000, 60_000), Problem(rng, 10, 20)
+    problem, small = Problem(rng, 12_000, 100_000), Problem(rng, 10, 20)
     caught: list[BaseException] = []
 
     def handler(number: int, frame: Any) -> None:
@@ -227,7 +227,7 @@ def test_a_catalog_or_state_of_the_parent_is_forked_in_the_child(
 def test_a_fork_while_another_thread_computes_is_an_error_in_the_child_or_works(
     rng: np.random.Generator,
 ) -> None:
-    problem, small = Problem(rng, 4000, 60_000), Problem(rng, 10, 20)
+    problem, small = Problem(rng, 6000, 60_000), Problem(rng, 10, 20)
     started = threading.Event()
 
     def work() -> None:
