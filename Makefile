@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 BACKEND ?=
 ARGS ?=
 
-.PHONY: help demo test bootstrap build lib install bench format lint sanitize clean
+.PHONY: help demo test bootstrap build lib wheel install bench format lint sanitize clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -24,6 +24,9 @@ build: bootstrap ## Build the Swift package in release mode
 lib: bootstrap ## Build the self-contained libshortlist.so into build/
 	@Tools/build-shared.sh build
 
+wheel: lib ## Build the Python wheel, with the library inside, into dist/
+	@SHORTLIST_LIBRARY="$(CURDIR)/build/libshortlist.so" Tools/build-wheel.sh dist
+
 install: lib ## Install header, library and pkg-config file under PREFIX (default /usr/local)
 	@Tools/install.sh "$(PREFIX)"
 
@@ -31,9 +34,10 @@ bench: bootstrap ## Time and memory of the losses, beside PyTorch where it is in
 	@Benchmarks/run $(ARGS)
 
 format: ## Format Swift and Python
-	swift format format --in-place --recursive Package.swift Sources Tests examples Benchmarks
-	@Tools/ruff format examples Benchmarks Tools Tests
-	@Tools/ruff check --fix examples Benchmarks Tools Tests
+	swift format format --in-place --recursive Package.swift Sources Tests examples Benchmarks python/tests
+	@Tools/ruff format examples Benchmarks Tools Tests python
+	@$$(Tools/venv) Tools/python-api
+	@Tools/ruff check --fix examples Benchmarks Tools Tests python
 
 lint: ## Check formatting, layers and snippets without changing anything
 	@Tools/test lint
@@ -42,4 +46,4 @@ sanitize: bootstrap ## The sanitizer builds alone
 	@Tools/test sanitize
 
 clean: ## Remove what builds leave behind
-	rm -rf .build build examples/.build Benchmarks/.build .venv
+	rm -rf .build build dist examples/.build Benchmarks/.build .venv

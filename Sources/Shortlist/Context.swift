@@ -39,13 +39,16 @@ public final class Context: @unchecked Sendable {
     /// Polled between tiles during a call, by the thread that made it; true ends the call with `cancelled`. It may not
     /// use the context (`busy`). A change is seen by the next call.
     public var shouldStop: (@Sendable () -> Bool)? {
-        get { stop.withLock { $0 } }
-        set { stop.withLock { $0 = newValue } }
+        get { stop.withLock { $0.ask } }
+        set { stop.withLock { $0.ask = newValue } }
     }
 
     private let evaluator: Evaluator
     private let inUse = Atomic<Bool>(false)
-    private let stop = Mutex<(@Sendable () -> Bool)?>(nil)
+    private let stop = Mutex(StopQuestion())
+
+    /// A closure that stands in generic storage by itself is wrapped once more each time it is read.
+    private struct StopQuestion: Sendable { var ask: (@Sendable () -> Bool)? }
 
     /// Opens the best device, or the one that the options name.
     ///

@@ -1,38 +1,34 @@
-"""The Python snippet of README.md: `Tools/check-snippets` holds the two to each other,
-and the tests run it with the library's path as its argument."""
+"""The NumPy snippet of README.md: `Tools/check-snippets` holds the two to each other, and
+the tests run it."""
 
-# ruff: noqa: E402, I001
+# ruff: noqa: I001
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
-path = sys.argv[1]
 
 # snippet begin
 import numpy as np
-from shortlist_ctypes import SCE, Batch, Library
+import shortlist
+from shortlist.metrics import evaluate_ranking
 
 random = np.random.default_rng(0)
 hidden = random.standard_normal((400, 32), dtype=np.float32)  # N × d
 items = random.standard_normal((50_000, 32), dtype=np.float32)  # C × d
-targets = random.integers(0, 50_000, 400, dtype=np.int64)
+targets = random.integers(0, 50_000, 400)
 
-with Library(path).context() as context:
-    for step in range(5):
-        result = context.evaluate(
-            SCE(items_per_bucket=256, seed=7, step=step),
-            Batch(hidden, targets, items),
-            gradients=("hidden", "rows"),
-        )
-        items[result.row_ids] -= 10 * result.catalog_gradient
-        hidden -= 10 * result.hidden_gradient
-        print(f"step {step}: loss {result.loss:.4f}, {len(result.row_ids)} rows")
-    ranks = context.target_ranks(hidden, targets, items)
-print(f"HR@10 {np.mean(ranks <= 10):.3f}, MRR {np.mean(1 / ranks):.3f}")
+for step in range(5):
+    result = shortlist.sce(
+        hidden, items, targets, seed=7, step=step, gradients=("hidden", "catalog_rows")
+    )
+    ids, rows, _ = result.gradients.catalog_rows  # a sliver of the catalog
+    items[ids] -= 10 * rows
+    hidden -= 10 * result.gradients.hidden
+    print(f"step {step}: loss {result.loss:.4f}, {len(ids)} rows")
+
+ranking = evaluate_ranking(hidden, items, targets, ks=(10,))
+print(f"HR@10 {ranking.hr[10]:.3f}, MRR {ranking.mrr:.3f}")
 # snippet end
 
-if not np.mean(1 / ranks) > 0.001:
+if not ranking.mrr > 0.001:
     sys.exit("the targets did not move up")
