@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 BACKEND ?=
 ARGS ?=
+QUICK ?=
 
 .PHONY: help demo test bootstrap build lib wheel install bench format lint sanitize clean
 
@@ -30,8 +31,8 @@ wheel: lib ## Build the Python wheel, with the library inside, into dist/
 install: lib ## Install header, library and pkg-config file under PREFIX (default /usr/local)
 	@Tools/install.sh "$(PREFIX)"
 
-bench: bootstrap ## Time and memory of the losses, beside PyTorch where it is installed (ARGS="--quick")
-	@Benchmarks/run $(ARGS)
+bench: bootstrap ## Time and memory beside PyTorch and faiss, and the floor of the products (QUICK=1 for a small run)
+	@Benchmarks/run $(if $(QUICK),--quick) $(ARGS)
 
 format: ## Format Swift and Python
 	swift format format --in-place --recursive Package.swift Sources Tests examples Benchmarks python/tests
@@ -46,4 +47,4 @@ sanitize: bootstrap ## The sanitizer builds alone
 	@Tools/test sanitize
 
 clean: ## Remove what builds leave behind
-	rm -rf .build build dist examples/.build Benchmarks/.build .venv
+	rm -rf .build build dist examples/.build Benchmarks/.build .venv .venv-bench

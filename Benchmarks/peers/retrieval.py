@@ -23,7 +23,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     generator = np.random.default_rng(1)
-    queries = generator.standard_normal((options.tokens, options.width), dtype=np.float32)
+    queries = generator.standard_normal(
+        (options.tokens, options.width), dtype=np.float32
+    )
     items = generator.standard_normal((options.items, options.width), dtype=np.float32)
     if options.who == "faiss":
         import faiss

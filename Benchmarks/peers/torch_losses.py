@@ -74,6 +74,12 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--how", choices=["eager", "compile"], default="eager")
+    parser.add_argument(
+        "--chunk",
+        type=int,
+        help="linear_ce: tokens at a time; PyTorch's choice without",
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
@@ -83,13 +89,23 @@ def main() -> None:
     x.grad, y.grad = torch.ones_like(x), torch.ones_like(y)
     root = int(2 * math.sqrt(options.tokens))
 
+    compiled = torch.compile if options.how == "compile" else lambda function: function
+    run_sce, run_rece = compiled(sce), compiled(rece)
+    chunking = torch.nn.LinearCrossEntropyOptions(
+        **(
+            {"chunking_method": None, "batch_chunk_size": options.chunk}
+            if options.chunk
+            else {}
+        )
+    )
+
     def loss() -> torch.Tensor:
         if options.loss == "sce":
-            return sce(x, y, t, root, min(root, options.tokens), 256)
+            return run_sce(x, y, t, root, min(root, options.tokens), 256)
         if options.loss == "rece":
-            return rece(x, y, t, 1)
+            return run_rece(x, y, t, 1)
         if options.loss == "linear_ce":
-            return F.linear_cross_entropy(x, y, t)
+            return F.linear_cross_entropy(x, y, t, options=chunking)
         return F.cross_entropy(x @ y.T, t)
 
     warm = torch.randn(64, 64, requires_grad=True)

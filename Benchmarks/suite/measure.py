@@ -48,7 +48,9 @@ def run(command: list[str], limit_s: float) -> dict | None:
         say(f"  gave up after {limit_s:.0f} s: {' '.join(command[-12:])}")
         return None
     if done.returncode != 0:
-        reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        reason = done.stderr.strip().splitlines()[-1:] or [
+            f"exit code {done.returncode}"
+        ]
         say(f"  failed: {' '.join(command[-12:])}: {reason[0][:200]}")
         return None
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -67,7 +69,11 @@ def choose(competitor: Competitor, limit_s: float) -> list[str] | None:
 
 
 def compare(
-    question: str, competitors: list[Competitor], turns: int, repeats: int, limit_s: float
+    question: str,
+    competitors: list[Competitor],
+    turns: int,
+    repeats: int,
+    limit_s: float,
 ) -> list[Result]:
     """Searches every competitor's setting, then lets all take turns; each measurement is a process of its own."""
     chosen: dict[str, list[str]] = {}
@@ -82,7 +88,9 @@ def compare(
                 continue
             started = time.monotonic()
             setting = chosen[competitor.name]
-            found = run([*competitor.command, *setting, "--repeats", str(repeats)], limit_s)
+            found = run(
+                [*competitor.command, *setting, "--repeats", str(repeats)], limit_s
+            )
             if found is None:
                 del chosen[competitor.name]
                 continue
@@ -104,7 +112,10 @@ def summary(competitor: Competitor, setting: list[str], runs: list[dict]) -> Res
         name=competitor.name,
         setting=" ".join(setting),
         median_s=statistics.median(found["median_s"] for found in runs),
-        range_s=(min(found["min_s"] for found in runs), max(found["max_s"] for found in runs)),
+        range_s=(
+            min(found["min_s"] for found in runs),
+            max(found["max_s"] for found in runs),
+        ),
         peak_mib=max(peaks) if peaks else None,
         is_ours=competitor.is_ours,
         is_floor=competitor.is_floor,

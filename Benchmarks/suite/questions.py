@@ -49,7 +49,11 @@ def label(tokens: int, items: int, width: int) -> str:
 def torch_settings(programs: Programs, *groups: list[str]) -> list[list[str]]:
     """Every group with every thread count up to ours: more threads than cores are never faster."""
     counts = sorted({1, programs.threads})
-    return [[*group, "--threads", str(count)] for group in groups or [[]] for count in counts]
+    return [
+        [*group, "--threads", str(count)]
+        for group in groups or [[]]
+        for count in counts
+    ]
 
 
 def losses(programs: Programs, kinds: list[str], quick: bool) -> Iterator[Question]:
@@ -67,12 +71,28 @@ def losses(programs: Programs, kinds: list[str], quick: bool) -> Iterator[Questi
                 competitors = [
                     Competitor(
                         "shortlist",
-                        [programs.lossbench, "loss", "--loss", kind, *size, *ours, *extra],
+                        [
+                            programs.lossbench,
+                            "loss",
+                            "--loss",
+                            kind,
+                            *size,
+                            *ours,
+                            *extra,
+                        ],
                         is_ours=True,
                     ),
                     Competitor(
                         "the products alone, OpenBLAS",
-                        [programs.lossbench, "floor", "--of", kind, *size, *ours, *extra],
+                        [
+                            programs.lossbench,
+                            "floor",
+                            "--of",
+                            kind,
+                            *size,
+                            *ours,
+                            *extra,
+                        ],
                         is_floor=True,
                     ),
                 ]
@@ -80,24 +100,43 @@ def losses(programs: Programs, kinds: list[str], quick: bool) -> Iterator[Questi
                     for how in ["eager", "compile"]:
                         if exact:
                             continue
-                        settings = torch_settings(programs) if how == "eager" else [["--threads", str(programs.threads)]]
+                        settings = (
+                            torch_settings(programs)
+                            if how == "eager"
+                            else [["--threads", str(programs.threads)]]
+                        )
                         competitors.append(
                             Competitor(
                                 f"torch {how}",
-                                [programs.peers, peer, "--loss", kind, "--how", how, *size],
+                                [
+                                    programs.peers,
+                                    peer,
+                                    "--loss",
+                                    kind,
+                                    "--how",
+                                    how,
+                                    *size,
+                                ],
                                 settings,
                             )
                         )
                     if exact:
-                        chunks = [[], *(["--chunk", str(c)] for c in (128, 256, 512, 1024, 2048))]
+                        chunks = [
+                            [],
+                            *(["--chunk", str(c)] for c in (128, 256, 512, 1024, 2048)),
+                        ]
                         competitors.append(
                             Competitor(
                                 "F.linear_cross_entropy",
                                 [programs.peers, peer, "--loss", "linear_ce", *size],
-                                torch_settings(programs, *chunks[: 2 if quick else None])[1::2],
+                                torch_settings(
+                                    programs, *chunks[: 2 if quick else None]
+                                )[1::2],
                             )
                         )
-                        if tokens * items <= 1e9:  # beyond, its logits and their gradient need more than 8 GB
+                        if (
+                            tokens * items <= 1e9
+                        ):  # beyond, its logits and their gradient need more than 8 GB
                             competitors.append(
                                 Competitor(
                                     "F.cross_entropy",
@@ -125,10 +164,21 @@ def retrieval(programs: Programs, quick: bool) -> Iterator[Question]:
             size = [*numbers(queries, items, width), "--k", str(k)]
             threads = ["--threads", str(programs.threads)]
             competitors = [
-                Competitor("shortlist", [programs.lossbench, "topk", *size, *threads], is_ours=True),
+                Competitor(
+                    "shortlist",
+                    [programs.lossbench, "topk", *size, *threads],
+                    is_ours=True,
+                ),
                 Competitor(
                     "the products alone, OpenBLAS",
-                    [programs.lossbench, "floor", "--of", "topk", *numbers(queries, items, width), *threads],
+                    [
+                        programs.lossbench,
+                        "floor",
+                        "--of",
+                        "topk",
+                        *numbers(queries, items, width),
+                        *threads,
+                    ],
                     is_floor=True,
                 ),
             ]
@@ -136,7 +186,10 @@ def retrieval(programs: Programs, quick: bool) -> Iterator[Question]:
                 for who in ["faiss", "torch"]:
                     competitors.append(
                         Competitor(
-                            {"faiss": "faiss-cpu, flat", "torch": "torch.topk(B @ Y.T)"}[who],
+                            {
+                                "faiss": "faiss-cpu, flat",
+                                "torch": "torch.topk(B @ Y.T)",
+                            }[who],
                             [programs.peers, peer, "--who", who, *size],
                             torch_settings(programs),
                         )
@@ -148,7 +201,9 @@ def scaling(programs: Programs, quick: bool) -> Iterator[Question]:
     """Time and memory against C, for the plot; SCE at ten million items with a row-sparse dY."""
     tokens, width = 6_400, 64
     peer = str(HERE / "peers" / "torch_losses.py")
-    for items in [10_000, 100_000] if quick else [10_000, 100_000, 1_000_000, 10_000_000]:
+    for items in (
+        [10_000, 100_000] if quick else [10_000, 100_000, 1_000_000, 10_000_000]
+    ):
         size = numbers(tokens, items, width)
         competitors = []
         for kind in ["ce", "sce", "rece"]:
@@ -158,7 +213,16 @@ def scaling(programs: Programs, quick: bool) -> Iterator[Question]:
             competitors.append(
                 Competitor(
                     f"shortlist {kind}",
-                    [programs.lossbench, "loss", "--loss", kind, *size, *sparse, "--threads", str(programs.threads)],
+                    [
+                        programs.lossbench,
+                        "loss",
+                        "--loss",
+                        kind,
+                        *size,
+                        *sparse,
+                        "--threads",
+                        str(programs.threads),
+                    ],
                     is_ours=True,
                 )
             )
@@ -169,10 +233,24 @@ def scaling(programs: Programs, quick: bool) -> Iterator[Question]:
                 competitors.append(
                     Competitor(
                         f"torch {kind}",
-                        [programs.peers, peer, "--loss", kind, *size, "--threads", str(programs.threads)],
+                        [
+                            programs.peers,
+                            peer,
+                            "--loss",
+                            kind,
+                            *size,
+                            "--threads",
+                            str(programs.threads),
+                        ],
                     )
                 )
-        yield Question("Time and memory against C", label(tokens, items, width), competitors, 1, items)
+        yield Question(
+            "Time and memory against C",
+            label(tokens, items, width),
+            competitors,
+            1,
+            items,
+        )
 
 
 def threads(programs: Programs, quick: bool) -> Iterator[Question]:
@@ -183,12 +261,25 @@ def threads(programs: Programs, quick: bool) -> Iterator[Question]:
         competitors = [
             Competitor(
                 f"{count} thread{'s' if count > 1 else ''}",
-                [programs.lossbench, "loss", "--loss", kind, *size, "--threads", str(count)],
+                [
+                    programs.lossbench,
+                    "loss",
+                    "--loss",
+                    kind,
+                    *size,
+                    "--threads",
+                    str(count),
+                ],
                 is_ours=count == programs.threads,
             )
             for count in sorted({1, programs.threads})
         ]
-        yield Question("Threads", f"{kind}, {label(*(SIZES[0] if kind == 'ce' else (tokens, items, width)))}", competitors, 3)
+        yield Question(
+            "Threads",
+            f"{kind}, {label(*(SIZES[0] if kind == 'ce' else (tokens, items, width)))}",
+            competitors,
+            3,
+        )
 
 
 def workspace(programs: Programs, quick: bool) -> Iterator[Question]:
@@ -213,26 +304,44 @@ def workspace(programs: Programs, quick: bool) -> Iterator[Question]:
         )
         for limit in [0, 4, 16, 64, 256, 1024]
     ]
-    yield Question("Exact cross-entropy against workspace", label(tokens, items, width), competitors, 1)
+    yield Question(
+        "Exact cross-entropy against workspace",
+        label(tokens, items, width),
+        competitors,
+        1,
+    )
 
 
 def epoch(programs: Programs, data: list[str], quick: bool) -> Iterator[Question]:
-    """One training epoch of SASRec: the example program beside the same model in PyTorch on padded batches."""
-    peer = str(HERE / "peers" / "epoch.py")
+    """One training epoch of SASRec with SCE: the example program beside the same model in PyTorch on padded batches."""
+    script = str(HERE / "peers" / "epoch.py")
+    threads = ["--threads", str(programs.threads)]
     for path in data[:1] if quick else data:
-        loss = ["--loss", "sce"]
-        ours = [programs.peers or "python3", peer, "--who", "shortlist", "--program", programs.sasrec]
         competitors = [
             Competitor(
-                "shortlist, packed", [*ours, "--data", path, *loss, "--threads", str(programs.threads)], is_ours=True
+                "shortlist, packed",
+                [
+                    "python3",
+                    script,
+                    "--who",
+                    "shortlist",
+                    "--program",
+                    programs.sasrec,
+                    "--data",
+                    path,
+                    *threads,
+                ],
+                is_ours=True,
             )
         ]
         if programs.peers:
             competitors.append(
                 Competitor(
                     "PyTorch, padded",
-                    [programs.peers, peer, "--who", "torch", "--data", path, *loss],
-                    [["--threads", str(programs.threads)]],
+                    [programs.peers, script, "--who", "torch", "--data", path],
+                    [["--pad", pad, *threads] for pad in ("max", "batch")],
                 )
             )
-        yield Question("One training epoch of SASRec with SCE", Path(path).name, competitors, 1)
+        yield Question(
+            "One training epoch of SASRec with SCE", Path(path).name, competitors, 2
+        )

@@ -51,14 +51,26 @@ def tables(answers: list[tuple[Question, list[Result]]], threads: int) -> str:
     return "\n".join(lines)
 
 
-def write(answers: list[tuple[Question, list[Result]]], threads: int, target: Path) -> None:
+def write(
+    answers: list[tuple[Question, list[Result]]], threads: int, target: Path
+) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     rows = [
-        {"table": question.table, "what": question.label, "items": question.items, **asdict(result)}
+        {
+            "table": question.table,
+            "what": question.label,
+            "items": question.items,
+            **asdict(result),
+        }
         for question, results in answers
         for result in results
     ]
-    document = {"processor": processor(), "threads": threads, "date": str(date.today()), "rows": rows}
+    document = {
+        "processor": processor(),
+        "threads": threads,
+        "date": str(date.today()),
+        "rows": rows,
+    }
     target.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -125,7 +125,7 @@ extension CPUStream {
         let output = try resolve(targets)
         let layout = tiling.layout(shape)
         BlockScorer.prepare(host, size: layout.size, area)
-        if let window = tiling.window(shape) {
+        if let window = tiling.window(shape), host.items != nil {
             return try roundGradient(
                 host, window, scale: scale, layout: layout, area: area, output: output,
                 logSumExp: try pointer(state.logSumExp), coefficients: try pointer(coefficients))

@@ -65,7 +65,7 @@ extension CPUStream {
         let partialSum = shared.take(Double.self, splits > 1 ? splits * shape.slotCount : 0)
         let segments = (shape.maxTokens + size.segment - 1) / size.segment
         BlockScorer.prepare(host, size: size, area)
-        if let window = tiling.window(shape) {
+        if let window = tiling.window(shape), host.items != nil {
             return try roundLogSumExp(host, window, scale: scale, size: size, area: area, into: result)
         }
 
@@ -127,12 +127,13 @@ extension CPUStream {
             var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
             let max = cutter.take(Float.self, size.segment)
             let sum = cutter.take(Double.self, size.segment)
-            scorer.window = ChunkWindow(host, window, &cutter)
+            guard var window = ChunkWindow(host, window, &cutter) else { return }
             let (round, run) = task.quotientAndRemainder(dividingBy: runs)
             for chunk in run * length..<min(chunkCount, (run + 1) * length) {
                 let block = round * chunkCount + chunk
                 let range = host.ranges[block]
-                scorer.window!.move(to: block)
+                window.move(to: block)
+                scorer.window = window
                 var first = 0
                 while first < range.tokenCount {
                     let segment = first..<min(range.tokenCount, first + size.segment)

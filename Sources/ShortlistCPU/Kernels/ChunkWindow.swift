@@ -39,6 +39,8 @@ struct ChunkWindow {
 
     let size: Size
     private let blocks: HostBlocks
+    /// Item ids by place.
+    private let ids: UnsafePointer<Int32>
     private let rows: UnsafeMutablePointer<Float>
     private let chunkCount: Int
     private let neighbours: Int
@@ -46,7 +48,10 @@ struct ChunkWindow {
     private(set) var held = 0..<0
     private var round = 0
 
-    init(_ blocks: HostBlocks, _ size: Size, _ cutter: inout ScratchCutter) {
+    /// Nil where the blocks list no items, which chunks of rounds always do.
+    init?(_ blocks: HostBlocks, _ size: Size, _ cutter: inout ScratchCutter) {
+        guard let ids = blocks.items else { return nil }
+        self.ids = ids
         self.size = size
         self.blocks = blocks
         rows = cutter.take(Float.self, size.places * size.width)
@@ -70,7 +75,7 @@ struct ChunkWindow {
         for new in wanted where !held.contains(new) {
             let places = self.places(of: new)
             gatherRows(
-                blocks.catalog, blocks.items! + places.lowerBound, places.count,
+                blocks.catalog, ids + places.lowerBound, places.count,
                 into: rows + offset(of: new) * size.width)
             enter(new)
         }

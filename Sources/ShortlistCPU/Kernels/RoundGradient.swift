@@ -65,6 +65,8 @@ private struct RoundGradientJob {
     /// One worker's memory.
     private struct Scratch {
         var scorer: BlockScorer
+        /// What the scorer sees, too.
+        var window: ChunkWindow
         let catalog: UnsafeMutablePointer<Float>?
         let bias: UnsafeMutablePointer<Float>?
         let logSumExp: UnsafeMutablePointer<Float>
@@ -73,13 +75,14 @@ private struct RoundGradientJob {
         let hidden: UnsafeMutablePointer<Float>?
     }
 
-    private func scratch(_ worker: Int) -> Scratch {
+    private func scratch(_ worker: Int) -> Scratch? {
         var cutter = area.worker(worker)
-        var scorer = BlockScorer(blocks, scale: scale, size: size, &cutter)
-        scorer.window = ChunkWindow(blocks, window, &cutter)
+        let scorer = BlockScorer(blocks, scale: scale, size: size, &cutter)
+        guard let gathered = ChunkWindow(blocks, window, &cutter) else { return nil }
         let floats = window.places * window.width
         return Scratch(
-            scorer: scorer, catalog: output.catalog == nil ? nil : cutter.take(Float.self, floats),
+            scorer: scorer, window: gathered,
+            catalog: output.catalog == nil ? nil : cutter.take(Float.self, floats),
             bias: output.bias == nil ? nil : cutter.take(Float.self, window.places),
             logSumExp: cutter.take(Float.self, size.segment), coefficient: cutter.take(Float.self, size.segment),
             dots: cutter.take(Double.self, size.segment),
@@ -87,8 +90,8 @@ private struct RoundGradientJob {
     }
 
     func walk(_ run: Range<Int>, run index: Int, worker: Int) {
-        var mine = scratch(worker)
         scales[index] = 0
+        guard var mine = scratch(worker) else { return }
         for block in run {
             move(to: block, &mine)
             let range = blocks.ranges[block]
@@ -100,25 +103,24 @@ private struct RoundGradientJob {
                 first = segment.upperBound
             }
         }
-        for chunk in mine.scorer.window!.held { flush(chunk, mine) }
+        for chunk in mine.window.held { flush(chunk, mine) }
     }
 
     /// Takes the window on: sums of chunks that leave go to dY, those of chunks that enter start at zero.
     private func move(to block: Int, _ mine: inout Scratch) {
-        var window = mine.scorer.window!
-        let width = self.window.width
-        window.move(to: block) { chunk in
-            flush(chunk, mine)
+        let before = mine
+        mine.window.move(to: block) { chunk in
+            flush(chunk, before)
         } enter: { chunk in
-            let (first, count) = (mine.scorer.window!.offset(of: chunk), self.window.rows)
-            mine.catalog.map { ($0 + first * width).update(repeating: 0, count: count * width) }
-            mine.bias.map { ($0 + first).update(repeating: 0, count: count) }
+            let (first, count, width) = (before.window.offset(of: chunk), window.rows, window.width)
+            before.catalog.map { ($0 + first * width).update(repeating: 0, count: count * width) }
+            before.bias.map { ($0 + first).update(repeating: 0, count: count) }
         }
-        mine.scorer.window = window
+        mine.scorer.window = mine.window
     }
 
     private func flush(_ chunk: Int, _ mine: Scratch) {
-        let window = mine.scorer.window!
+        let window = mine.window
         let first = window.offset(of: chunk)
         for (index, place) in window.places(of: chunk).enumerated() {
             let row = output.row(of: blocks.item(place))
@@ -146,7 +148,7 @@ private struct RoundGradientJob {
             let tile = scorer.tile(from: start, to: range.itemCount)
             let items = scorer.items(tile)
             let bias = scorer.bias(tile)
-            let place = scorer.window!.run(from: range.itemStart + start).row
+            let place = mine.window.run(from: range.itemStart + start).row
             var first = 0
             while first < scorer.count {
                 let rows = first..<min(scorer.count, first + size.tokens)
