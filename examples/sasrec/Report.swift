@@ -105,7 +105,8 @@ struct Report: Codable {
             runs.map { run in
                 let all = points(run)
                 return LineChart.Series(
-                    "\(run.loss.rawValue), \(readable(bytes: run.lossWorkspaceBytes))", all.map(\.1), best: all.firstIndex { $0.0.epoch == run.progress.bestEpoch })
+                    "\(run.loss.rawValue), \(readable(bytes: run.lossWorkspaceBytes))", all.map(\.1),
+                    best: all.firstIndex { $0.0.epoch == run.progress.bestEpoch })
             }
         }
         return ChartGrid([
