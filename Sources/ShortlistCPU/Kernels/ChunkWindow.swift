@@ -23,7 +23,7 @@ struct ChunkWindow {
         init?(_ shape: BlockShape) {
             guard shape.rounds > 0, shape.blockCount > 0 else { return nil }
             let count = shape.blockCount / shape.rounds
-            guard count >= 16 * Self.run(shape) else { return nil }
+            guard count >= 4 * Self.run(shape) else { return nil }
             chunks = min(2 * shape.neighbours + 1, count)
             rows = (shape.itemCount + count - 1) / count
             width = shape.width
