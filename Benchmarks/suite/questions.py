@@ -46,20 +46,45 @@ def label(tokens: int, items: int, width: int) -> str:
     return f"{tokens:,}, {items:,}, {width}"
 
 
-def torch_settings(programs: Programs, *groups: list[str]) -> list[list[str]]:
-    """Every group with every thread count up to ours: more threads than cores are never faster."""
-    counts = sorted({1, programs.threads})
-    return [
-        [*group, "--threads", str(count)]
-        for group in groups or [[]]
-        for count in counts
+def torch_settings(programs: Programs) -> list[list[str]]:
+    """Thread counts up to ours: more threads than cores are never faster."""
+    return [["--threads", str(count)] for count in sorted({1, programs.threads})]
+
+
+def torch_losses(
+    programs: Programs, kind: str, tokens: int, items: int, size: list[str], quick: bool
+) -> list[Competitor]:
+    """What PyTorch has for a loss, each with the settings to search."""
+    peer = [str(programs.peers), str(HERE / "peers" / "torch_losses.py"), *size]
+    all_threads = ["--threads", str(programs.threads)]
+    if kind != "ce":
+        eager = Competitor(
+            "torch eager", [*peer, "--loss", kind], torch_settings(programs)
+        )
+        if quick:  # compiling takes half a minute
+            return [eager]
+        how = ["--loss", kind, "--how", "compile"]
+        return [eager, Competitor("torch compile", [*peer, *how], [all_threads])]
+    chunks = [[], *(["--chunk", str(c)] for c in (128, 256, 512, 1024, 2048))]
+    found = [
+        Competitor(
+            "F.linear_cross_entropy",
+            [*peer, "--loss", "linear_ce"],
+            [[*chunk, *all_threads] for chunk in chunks[: 2 if quick else None]],
+        )
     ]
+    if (
+        tokens * items <= 1e9
+    ):  # beyond, its logits and their gradient need more than 8 GB
+        found.append(
+            Competitor("F.cross_entropy", [*peer, "--loss", "ce"], [all_threads])
+        )
+    return found
 
 
 def losses(programs: Programs, kinds: list[str], quick: bool) -> Iterator[Question]:
     """Forward and backward with dense dX and dY: SCE, RECE (also at 4 and 16 rounds) and exact cross-entropy."""
     ours = ["--threads", str(programs.threads)]
-    peer = str(HERE / "peers" / "torch_losses.py")
     for kind in kinds:
         for tokens, items, width in SIZES[:1] if quick else SIZES:
             size = numbers(tokens, items, width)
@@ -97,53 +122,9 @@ def losses(programs: Programs, kinds: list[str], quick: bool) -> Iterator[Questi
                     ),
                 ]
                 if programs.peers and rounds == 1:
-                    for how in ["eager", "compile"]:
-                        if exact or (quick and how == "compile"):
-                            continue
-                        settings = (
-                            torch_settings(programs)
-                            if how == "eager"
-                            else [["--threads", str(programs.threads)]]
-                        )
-                        competitors.append(
-                            Competitor(
-                                f"torch {how}",
-                                [
-                                    programs.peers,
-                                    peer,
-                                    "--loss",
-                                    kind,
-                                    "--how",
-                                    how,
-                                    *size,
-                                ],
-                                settings,
-                            )
-                        )
-                    if exact:
-                        chunks = [
-                            [],
-                            *(["--chunk", str(c)] for c in (128, 256, 512, 1024, 2048)),
-                        ]
-                        competitors.append(
-                            Competitor(
-                                "F.linear_cross_entropy",
-                                [programs.peers, peer, "--loss", "linear_ce", *size],
-                                torch_settings(
-                                    programs, *chunks[: 2 if quick else None]
-                                )[1::2],
-                            )
-                        )
-                        if (
-                            tokens * items <= 1e9
-                        ):  # beyond, its logits and their gradient need more than 8 GB
-                            competitors.append(
-                                Competitor(
-                                    "F.cross_entropy",
-                                    [programs.peers, peer, "--loss", "ce", *size],
-                                    torch_settings(programs)[-1:],
-                                )
-                            )
+                    competitors += torch_losses(
+                        programs, kind, tokens, items, size, quick
+                    )
                 name = {"sce": "SCE", "rece": "RECE", "ce": "Exact cross-entropy"}[kind]
                 more = f", {rounds} rounds" if rounds > 1 else ""
                 yield Question(
@@ -316,7 +297,9 @@ def epoch(programs: Programs, data: list[str], quick: bool) -> Iterator[Question
     """One training epoch of SASRec with SCE: the example program beside the same model in PyTorch on padded batches."""
     script = str(HERE / "peers" / "epoch.py")
     threads = ["--threads", str(programs.threads)]
-    for path in [] if quick else data:  # a padded epoch takes minutes
+    if quick:  # a padded epoch takes minutes
+        return
+    for path in data:
         competitors = [
             Competitor(
                 "shortlist, packed",

@@ -15,8 +15,7 @@ typedef struct {
     float (*dot)(const float *, const float *, ptrdiff_t);
     void (*axpy)(float, const float *, float *, ptrdiff_t);
     void (*widen)(const float *, double *, ptrdiff_t);
-    ptrdiff_t (*strip_columns)(void);
-    void (*pack_strips)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);
+    void (*pack_strips)(const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);
     void (*project_top)(const sl_top *, const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t);
     void (*hash_rows)(const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, const int32_t *, ptrdiff_t,
                       ptrdiff_t, float *, int32_t *, int32_t *);
@@ -32,8 +31,8 @@ typedef struct {
     float sl_##level##_dot(const float *, const float *, ptrdiff_t);                                                 \
     void sl_##level##_axpy(float, const float *, float *, ptrdiff_t);                                                \
     void sl_##level##_widen(const float *, double *, ptrdiff_t);                                                     \
-    ptrdiff_t sl_##level##_strip_columns(void);                                                                     \
-    void sl_##level##_pack_strips(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);                          \
+    void sl_##level##_pack_strips(const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t, ptrdiff_t,        \
+                                  float *);                                                                         \
     void sl_##level##_project_top(const sl_top *, const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t);  \
     void sl_##level##_hash_rows(const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, const int32_t *,      \
                                 ptrdiff_t, ptrdiff_t, float *, int32_t *, int32_t *);
@@ -41,7 +40,7 @@ typedef struct {
 #define TABLE(level)                                                                                                \
     {sl_##level##_lse_rows,    sl_##level##_softmax_rows, sl_##level##_add_column_sums, sl_##level##_count_above,     \
      sl_##level##_mask_near,   sl_##level##_dot,          sl_##level##_axpy,            sl_##level##_widen,           \
-     sl_##level##_strip_columns, sl_##level##_pack_strips, sl_##level##_project_top,    sl_##level##_hash_rows}
+     sl_##level##_pack_strips, sl_##level##_project_top,  sl_##level##_hash_rows}
 
 DECLARE(baseline)
 #if defined(__x86_64__)
@@ -107,9 +106,9 @@ float sl_dot(const float *a, const float *b, ptrdiff_t n) { return RUN(dot)(a, b
 void sl_axpy(float a, const float *x, float *y, ptrdiff_t n) { RUN(axpy)(a, x, y, n); }
 void sl_widen(const float *x, double *y, ptrdiff_t n) { RUN(widen)(x, y, n); }
 
-ptrdiff_t sl_strip_columns(void) { return RUN(strip_columns)(); }
-void sl_pack_strips(const float *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t width, float *strips) {
-    RUN(pack_strips)(rows, stride, count, width, strips);
+void sl_pack_strips(const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first, ptrdiff_t count,
+                    ptrdiff_t width, float *strips) {
+    RUN(pack_strips)(rows, stride, ids, first, count, width, strips);
 }
 void sl_project_top(const sl_top *top, const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first,
                     ptrdiff_t count) {

@@ -87,3 +87,6 @@ enum Tiling {
         return ScratchNeed(least: bytes, planned: bytes)
     }
 }
+
+/// Which of `parts` equal cuts of `count` things, ⌊p·count/parts⌋ ..< ⌊(p + 1)·count/parts⌋, has the thing at `place`.
+func part(of place: Int, among count: Int, _ parts: Int) -> Int { ((place + 1) * parts - 1) / count }

@@ -32,7 +32,7 @@ void sl_add_column_sums(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t 
 void sl_select_largest(uint64_t *keys, ptrdiff_t n, ptrdiff_t k);
 
 /// The running k best of `queries` queries of `width` numbers, as one worker keeps them. Arrays by query have room for
-/// a multiple of sl_strip_columns().
+/// a multiple of 32.
 typedef struct {
     const float *strips;  ///< The queries, packed by sl_pack_strips.
     ptrdiff_t queries, width;
@@ -48,12 +48,12 @@ typedef struct {
     const int32_t *own;
 } sl_top;
 
-/// Columns of a strip, at most 32, and the packing of `count` rows into strips of so many columns: room for
-/// ceil(count / columns) * columns * width floats.
-ptrdiff_t sl_strip_columns(void);
-void sl_pack_strips(const float *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t width, float *strips);
+/// Packs rows first ..< first + count (row i is at `rows` + stride * (ids ? ids[i] : i)) into strips of 32 columns or
+/// fewer, a divisor of 32: room for ceil(count / 32) * 32 * width floats. What lies past the last row is 0.
+void sl_pack_strips(const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first, ptrdiff_t count,
+                    ptrdiff_t width, float *strips);
 
-/// Scores rows first ..< first + count (row i is at `rows` + stride * (ids ? ids[i] : i)) against all queries and
+/// Scores rows first ..< first + count (found as above) against all queries and
 /// appends those that may be among the k best under the id i.
 void sl_project_top(const sl_top *top, const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first,
                     ptrdiff_t count);

@@ -258,37 +258,10 @@ private struct BlockGradientJob {
         if wantsCatalog { catalogPart(place).update(repeating: 0, count: unit.items.count * width) }
         if wantsBias { biasPart(place).update(repeating: 0, count: unit.items.count) }
 
-        var start = unit.items.lowerBound
-        while start < unit.items.upperBound {
-            let tile = start..<min(unit.items.upperBound, start + layout.size.items)
-            let items = scorer.items(tile)
-            let bias = scorer.bias(tile)
-            let offset = start - unit.items.lowerBound
-            var first = 0
-            while first < scorer.count {
-                let rows = first..<min(scorer.count, first + layout.size.tokens)
-                scorer.score(rows, tile, items)
-                sl_softmax_rows(
-                    scorer.logits, layout.size.items, rows.count, tile.count, bias, lse + first, coefficient + first,
-                    output.scale == nil ? nil : dots + first)
-                if wantsHidden {
-                    BLAS.multiply(
-                        rows.count, width, tile.count, alpha: scale, scorer.logits, layout.size.items, items.base,
-                        items.stride, beta: 1, hidden + first * width, width)
-                }
-                if wantsCatalog {
-                    BLAS.transposedMultiply(
-                        tile.count, width, rows.count, alpha: scale, scorer.logits, layout.size.items,
-                        scorer.hidden + first * width, width, beta: 1, catalogPart(place) + offset * width, width)
-                }
-                if wantsBias {
-                    sl_add_column_sums(
-                        scorer.logits, layout.size.items, rows.count, tile.count, biasPart(place) + offset)
-                }
-                first = rows.upperBound
-            }
-            start = tile.upperBound
-        }
+        let sums = TileSums(
+            hidden: wantsHidden ? hidden : nil, catalog: wantsCatalog ? catalogPart(place) : nil,
+            bias: wantsBias ? biasPart(place) : nil, dots: output.scale == nil ? nil : dots)
+        scorer.addGradients(unit.items, logSumExp: lse, coefficient, into: sums) { $0 - unit.items.lowerBound }
         if layout.hiddenInPlace, let target = output.hidden {
             for row in 0..<scorer.count {
                 sl_axpy(

@@ -325,7 +325,7 @@ struct BlockScorer {
             let inRound = places + earlier * blocks.catalog.rows
             for column in 0..<tile.count {
                 chunks[column] = Int32(
-                    chunk(of: Int(inRound[blocks.item(first + column)]), among: blocks.selectableCount, chunkCount))
+                    part(of: Int(inRound[blocks.item(first + column)]), among: blocks.selectableCount, chunkCount))
             }
             for row in rows {
                 sl_mask_near(
@@ -346,14 +346,9 @@ struct BlockScorer {
             while slot >= 0 {
                 let round = Int(slot) / tokens
                 tokenChunks[round * size.segment + row] = Int32(
-                    chunk(of: Int(slot) - round * tokens, among: tokens, chunkCount))
+                    part(of: Int(slot) - round * tokens, among: tokens, chunkCount))
                 slot = previousSlot[Int(slot)]
             }
         }
-    }
-
-    /// The chunk of a place when `count` things are cut into `chunkCount` equal chunks.
-    private func chunk(of place: Int, among count: Int, _ chunkCount: Int) -> Int {
-        ((place + 1) * chunkCount - 1) / count
     }
 }

@@ -95,7 +95,7 @@ struct ChunkWindow {
     /// Row of the window of a place, and how many rows from there on are the places that follow.
     func run(from place: Int) -> (row: Int, count: Int) {
         let count = blocks.selectableCount
-        let chunk = ((place - round * count + 1) * chunkCount - 1) / count
+        let chunk = part(of: place - round * count, among: count, chunkCount)
         let places = places(of: chunk)
         return (offset(of: chunk) + place - places.lowerBound, places.upperBound - place)
     }

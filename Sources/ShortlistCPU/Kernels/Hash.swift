@@ -37,7 +37,7 @@ extension CPUStream {
         let keys = try pointer(keys)
         var shared = area.shared()
         let strips = shared.take(Float.self, tiling.columns(shape) * shape.width)
-        sl_pack_strips(planes.row(0), planes.stride, planes.rows, shape.width, strips)
+        sl_pack_strips(planes.row(0), planes.stride, nil, 0, planes.rows, shape.width, strips)
         try parallel((source.count + tiling.rows - 1) / tiling.rows, workers: area.workers) { task, worker in
             var cutter = area.worker(worker)
             let best = cutter.take(Float.self, 16 * tiling.rows)

@@ -75,7 +75,10 @@ extension CPUStream {
         let job = ProjectJob(
             group: group, columns: tiling.columns(shape), shape: shape, area: area,
             exclusions: try resolve(request.exclusions))
-        try source(request.queries).pack(group, into: job.strips)
+        let queries = try source(request.queries)
+        sl_pack_strips(
+            queries.matrix.row(0), queries.matrix.stride, queries.rows, group.lowerBound, group.count, shape.width,
+            job.strips)
         for unit in 0..<job.units { job.reset(unit) }
         // In runs, so that a stop is heard of between them.
         let run = 256 * tiling.rows
@@ -195,9 +198,7 @@ private struct ProjectJob {
 
     /// Joins the shares of a query: whoever saw a row, the k best are the same.
     func join(_ query: Int) -> (keys: UnsafeMutablePointer<UInt64>, count: Int) {
-        var run = query / 32 * runs / stripCount
-        while columns(run).upperBound <= query { run += 1 }
-        while columns(run).lowerBound > query { run -= 1 }
+        let run = part(of: query / 32, among: stripCount, runs)
         let place = query - columns(run).lowerBound
         var first = top(run)
         sl_top_prune(&first, place)
@@ -211,23 +212,6 @@ private struct ProjectJob {
             sl_top_prune(&first, place)
         }
         return (target, first.counts[place])
-    }
-}
-
-extension HostRows {
-    /// Rows `range` as strips of columns: see `sl_pack_strips`.
-    func pack(_ range: Range<Int>, into strips: UnsafeMutablePointer<Float>) {
-        let (width, step) = (matrix.columns, sl_strip_columns())
-        guard let rows else {
-            return sl_pack_strips(matrix.row(range.lowerBound), matrix.stride, range.count, width, strips)
-        }
-        // Listed rows go in one by one: the strips' columns are what a row becomes.
-        let columns = (range.count + step - 1) / step * step
-        for column in 0..<columns {
-            let strip = strips + column / step * step * width + column % step
-            let row = column < range.count ? matrix.row(Int(rows[range.lowerBound + column])) : nil
-            for k in 0..<width { strip[k * step] = row?[k] ?? 0 }
-        }
     }
 }
 

@@ -143,35 +143,11 @@ private struct RoundGradientJob {
         }
         mine.hidden?.update(repeating: 0, count: scorer.count * width)
         let contributes = range.contributesToCatalogGradient != 0
-        var start = 0
-        while start < range.itemCount {
-            let tile = scorer.tile(from: start, to: range.itemCount)
-            let items = scorer.items(tile)
-            let bias = scorer.bias(tile)
-            let place = mine.window.run(from: range.itemStart + start).row
-            var first = 0
-            while first < scorer.count {
-                let rows = first..<min(scorer.count, first + size.tokens)
-                scorer.score(rows, tile, items)
-                sl_softmax_rows(
-                    scorer.logits, size.items, rows.count, tile.count, bias, mine.logSumExp + first,
-                    mine.coefficient + first, output.scale == nil ? nil : mine.dots + first)
-                if let hidden = mine.hidden {
-                    BLAS.multiply(
-                        rows.count, width, tile.count, alpha: scale, scorer.logits, size.items, items.base,
-                        items.stride, beta: 1, hidden + first * width, width)
-                }
-                if let catalog = mine.catalog, contributes {
-                    BLAS.transposedMultiply(
-                        tile.count, width, rows.count, alpha: scale, scorer.logits, size.items,
-                        scorer.hidden + first * width, width, beta: 1, catalog + place * width, width)
-                }
-                if let bias = mine.bias, contributes {
-                    sl_add_column_sums(scorer.logits, size.items, rows.count, tile.count, bias + place)
-                }
-                first = rows.upperBound
-            }
-            start = tile.upperBound
+        let sums = TileSums(
+            hidden: mine.hidden, catalog: contributes ? mine.catalog : nil, bias: contributes ? mine.bias : nil,
+            dots: output.scale == nil ? nil : mine.dots)
+        scorer.addGradients(0..<range.itemCount, logSumExp: mine.logSumExp, mine.coefficient, into: sums) { start in
+            mine.window.run(from: range.itemStart + start).row
         }
         if let hidden = mine.hidden, let target = output.hidden {
             for row in 0..<scorer.count {
