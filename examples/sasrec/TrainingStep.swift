@@ -138,31 +138,48 @@ struct Diverged: Error, CustomStringConvertible {
 extension TableGradient {
     /// This gradient with row k of `values` added to row `items[k]` of the table.
     fileprivate func adding(_ values: Matrix, at items: [Int32]) throws -> TableGradient {
-        let width = values.columns
-        let from = values.elements.baseAddress!
-        func add(_ table: UnsafeMutablePointer<Float>, place: (Int32) -> Int) {
-            for (row, item) in items.enumerated() {
-                let to = table + place(item) * width
-                let source = from + row * width
-                for column in 0..<width { to[column] += source[column] }
-            }
-        }
         switch self {
         case .all(let table):
-            add(table.elements.baseAddress!) { Int($0) }
+            for (row, item) in items.enumerated() { table.row(Int(item)).add(values.row(row)) }
             return self
         case .rows(let ids, let rows):
-            // Both lists of ids as one, ascending; the loss's rows move to their new places.
-            let union = Array(Set(ids).union(items)).sorted()
-            let places = Dictionary(uniqueKeysWithValues: zip(union, 0...))
-            let table = try Matrix(rows: union.count, columns: width)
-            let to = table.elements.baseAddress!
-            for (row, id) in ids.enumerated() {
-                (to + places[id]! * width).update(from: rows.elements.baseAddress! + row * width, count: width)
+            // Both lists ascend and are merged; rows of the same item are added in their order in the batch.
+            let order = items.indices.sorted { (items[$0], $0) < (items[$1], $1) }
+            var union: [Int32] = []
+            union.reserveCapacity(ids.count + items.count)
+            var place = 0
+            for id in ids {
+                while place < order.count, items[order[place]] < id {
+                    if union.last != items[order[place]] { union.append(items[order[place]]) }
+                    place += 1
+                }
+                while place < order.count, items[order[place]] == id { place += 1 }
+                union.append(id)
             }
-            add(to) { places[$0]! }
+            for row in order[place...] where union.last != items[row] { union.append(items[row]) }
+
+            let table = try Matrix(rows: union.count, columns: values.columns)
+            var (fromLoss, fromRows) = (0, 0)
+            for (target, id) in union.enumerated() {
+                let sum = table.row(target)
+                if fromLoss < ids.count, ids[fromLoss] == id {
+                    _ = sum.update(fromContentsOf: rows.row(fromLoss))
+                    fromLoss += 1
+                }
+                while fromRows < order.count, items[order[fromRows]] == id {
+                    sum.add(values.row(order[fromRows]))
+                    fromRows += 1
+                }
+            }
             return .rows(ids: union, table)
         }
+    }
+}
+
+extension UnsafeMutableBufferPointer<Float> {
+    /// self += other, of the same length
+    fileprivate func add(_ other: UnsafeMutableBufferPointer<Float>) {
+        for index in indices { self[index] += other[index] }
     }
 }
 

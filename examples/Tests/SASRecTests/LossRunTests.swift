@@ -63,6 +63,25 @@ import Testing
         #expect(resumed.progress.epochs.map(\.loss) == whole.progress.epochs.map(\.loss))
     }
 
+    /// From zero moments, dense Adam leaves items alone that have no gradient.
+    @Test(arguments: [LossName.sce, .rece])
+    func `the first step of lazy Adam is that of dense Adam bit for bit`(loss: LossName) throws {
+        let numbers = try [false, true].map { isLazy in
+            let settings = World.settings(loss) {
+                $0.step.adam.isLazy = isLazy
+                $0.step.lossParameters.sceBuckets = 4
+                $0.step.lossParameters.sceTokens = 30
+                $0.step.lossParameters.sceItems = 10
+                $0.batchSequences = 1000
+            }
+            let run = try World.run(settings, epochs: 1)
+            try run.run()
+            #expect(run.progress.steps == 1)
+            return run.numbers
+        }
+        #expect(numbers[0] == numbers[1])
+    }
+
     @Test func `training stops when validation stops improving, and tests the best epoch`() throws {
         let run = try LossRun(
             World.settings { $0.step.adam.learningRate = 0.05 }, RunLimits(epochs: 60, patience: 3), World.data,
