@@ -10,11 +10,15 @@ let package = Package(
     dependencies: [
         .package(name: "shortlist", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
     ],
     targets: [
         .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .target(name: "NeuralLayers", dependencies: [shortlist, "CBLAS"]),
         .target(name: "ExampleSupport", dependencies: [shortlist]),
+        .target(
+            name: "Tokenization",
+            dependencies: ["ExampleSupport", .product(name: "HeapModule", package: "swift-collections")]),
         .target(name: "ExampleCommandLine", dependencies: ["ExampleSupport", shortlist, argumentParser]),
         .executableTarget(
             name: "quickstart",
@@ -27,6 +31,10 @@ let package = Package(
         .testTarget(name: "NeuralLayersTests", dependencies: ["NeuralLayers", shortlist]),
         .target(name: "ExampleTestSupport", path: "Tests/ExampleTestSupport"),
         .testTarget(name: "ExampleSupportTests", dependencies: ["ExampleSupport", "ExampleTestSupport", shortlist]),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization", "ExampleSupport", "ExampleTestSupport"],
+            exclude: ["make_fixtures.py"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "QuickstartTests",
             dependencies: [
