@@ -20,6 +20,7 @@ let package = Package(
             name: "Tokenization",
             dependencies: ["ExampleSupport", .product(name: "HeapModule", package: "swift-collections")]),
         .target(name: "ExampleCommandLine", dependencies: ["ExampleSupport", shortlist, argumentParser]),
+        .target(name: "LanguageModel", dependencies: ["ExampleSupport", "NeuralLayers", shortlist]),
         .executableTarget(
             name: "quickstart",
             dependencies: ["ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist, argumentParser],
@@ -28,6 +29,13 @@ let package = Package(
             name: "sasrec",
             dependencies: ["ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist, argumentParser],
             path: "sasrec"),
+        .executableTarget(
+            name: "onestep",
+            dependencies: [
+                "ExampleCommandLine", "ExampleSupport", "LanguageModel", "NeuralLayers", "Tokenization", shortlist,
+                argumentParser,
+            ],
+            path: "onestep"),
         .testTarget(name: "NeuralLayersTests", dependencies: ["NeuralLayers", shortlist]),
         .target(name: "ExampleTestSupport", path: "Tests/ExampleTestSupport"),
         .testTarget(name: "ExampleSupportTests", dependencies: ["ExampleSupport", "ExampleTestSupport", shortlist]),
@@ -44,6 +52,12 @@ let package = Package(
             name: "SASRecTests",
             dependencies: [
                 "sasrec", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "NeuralLayers", shortlist,
+            ]),
+        .testTarget(
+            name: "OneStepTests",
+            dependencies: [
+                "onestep", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "LanguageModel", "NeuralLayers",
+                "Tokenization", shortlist,
             ]),
     ],
     swiftLanguageModes: [.v6]
