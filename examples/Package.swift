@@ -21,7 +21,6 @@ let package = Package(
             name: "Tokenization",
             dependencies: ["ExampleSupport", .product(name: "HeapModule", package: "swift-collections")]),
         .target(name: "ExampleCommandLine", dependencies: ["ExampleSupport", shortlist, argumentParser]),
-        .target(name: "LanguageModel", dependencies: ["ExampleSupport", "NeuralLayers", shortlist]),
         .executableTarget(
             name: "quickstart",
             dependencies: ["ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist, argumentParser],
@@ -59,7 +58,8 @@ let package = Package(
         .testTarget(
             name: "OneStepTests",
             dependencies: [
-                "onestep", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "LanguageModel", "NeuralLayers",
+                "onestep", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "LanguageModel",
+                "NeuralLayers",
                 "Tokenization", shortlist,
             ]),
     ],

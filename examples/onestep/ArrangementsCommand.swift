@@ -38,7 +38,8 @@ struct ArrangementsCommand: ParsableCommand {
         var rows: [Row] = []
         for arrangement in Arrangement.onePass {
             for length in lengths {
-                let objective = Objective(model, texts: texts.map { Array($0.prefix(length)) }, arrangement: arrangement)
+                let objective = Objective(
+                    model, texts: texts.map { Array($0.prefix(length)) }, arrangement: arrangement)
                 let name = "\(arrangement.notation)   N = \(length)"
                 let result = try Fitter(
                     objective: objective, settings: fitOptions.settings, log: log, name: name

@@ -47,7 +47,8 @@ struct AutoregressionCommand: ParsableCommand {
         var rows: [Row] = []
         for (arrangement, seconds) in [(Arrangement.leading, seconds.onePass), (.cramming, seconds.oneByOne)] {
             let name = arrangement == .leading ? "one pass" : "one by one"
-            let outcome = try capacityOptions.search(model, arrangement, fitOptions.settings, log).run(texts, name: name)
+            let outcome = try capacityOptions.search(model, arrangement, fitOptions.settings, log).run(
+                texts, name: name)
             rows.append(
                 Row(
                     arrangement: arrangement, outcome: outcome, timedLength: timedLength ?? longest,
@@ -57,7 +58,8 @@ struct AutoregressionCommand: ParsableCommand {
         for row in rows {
             table.append([
                 row.arrangement == .leading ? "one pass" : "one by one", "\(row.arrangement.vectorCount)",
-                fixed(row.outcome.meanCapacity, 1), "\(row.outcome.capacity.max() ?? 0)", fixed(row.outcome.meanBits, 0),
+                fixed(row.outcome.meanCapacity, 1), "\(row.outcome.capacity.max() ?? 0)",
+                fixed(row.outcome.meanBits, 0),
                 grouped(Int(row.tokensPerSecond.rounded())),
             ])
         }

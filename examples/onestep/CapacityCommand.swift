@@ -42,7 +42,8 @@ struct CapacitySearch {
             if open.isEmpty { break }
             var settings = settings
             settings.wantedAccuracy = wanted
-            let objective = Objective(model, texts: open.map { Array(texts[$0].prefix(length)) }, arrangement: arrangement)
+            let objective = Objective(
+                model, texts: open.map { Array(texts[$0].prefix(length)) }, arrangement: arrangement)
             let result = try Fitter(
                 objective: objective, settings: settings, log: log, name: "\(name)   N = \(length)"
             ).run()
@@ -157,10 +158,13 @@ struct CapacityCommand: ParsableCommand {
         for row in rows {
             table.append([
                 row.source.rawValue, row.sharesM ? "shared" : "own", fixed(row.outcome.meanCapacity, 1),
-                "\(row.outcome.capacity.min() ?? 0)", "\(row.outcome.capacity.max() ?? 0)", fixed(row.outcome.meanBits, 0),
+                "\(row.outcome.capacity.min() ?? 0)", "\(row.outcome.capacity.max() ?? 0)",
+                fixed(row.outcome.meanBits, 0),
             ])
         }
-        print("\n\(table)\n\nMeans over \(texts) texts; lengths tried: \(ladder.map(String.init).joined(separator: ", ")).")
+        print(
+            "\n\(table)\n\nMeans over \(texts) texts; lengths tried: \(ladder.map(String.init).joined(separator: ", "))."
+        )
         let chart = LineChart(
             title: "Accuracy against length", xLabel: "tokens, N", yLabel: "mean accuracy", isXLogarithmic: true,
             series: rows.map { row in

@@ -6,7 +6,8 @@ struct ConnectivityCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connectivity",
         abstract: "Whether two solutions for one text are joined: by a straight line, by a trained Bézier curve.",
-        discussion: "Each text is trained twice, from different random vectors; texts that fail either time are left out.")
+        discussion:
+            "Each text is trained twice, from different random vectors; texts that fail either time are left out.")
 
     @OptionGroup(title: "Model") var modelOptions: FrozenModelOptions
     @OptionGroup(title: "Texts") var textOptions: TextOptions
@@ -80,7 +81,9 @@ struct ConnectivityCommand: ParsableCommand {
         func least(_ values: (Row) -> [Double]) -> Double {
             rows.reduce(0) { $0 + (values($1).min() ?? 0) } / Double(rows.count)
         }
-        var table = TextTable(header: ["way", "mean accuracy", "at t = ½", "least on the way, mean", "texts ≥ 0.99 all along"])
+        var table = TextTable(header: [
+            "way", "mean accuracy", "at t = ½", "least on the way, mean", "texts ≥ 0.99 all along",
+        ])
         for (name, values) in [("straight line", \Row.line), ("Bézier curve", \Row.curve)] {
             let along = mean { $0[keyPath: values] }
             table.append([

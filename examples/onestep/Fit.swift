@@ -69,7 +69,8 @@ struct Fitter {
         let best = try ProtoTokens(
             objective.arrangement, texts: count, sharesSecond: settings.sharesSecond, width: objective.model.width)
         var state = State(
-            best: best, fits: objective.texts.map { TextFit(tokens: $0.count, accuracy: -1, steps: 0, attempt: 0, loss: 0) })
+            best: best,
+            fits: objective.texts.map { TextFit(tokens: $0.count, accuracy: -1, steps: 0, attempt: 0, loss: 0) })
         for attempt in 1...max(1, settings.attempts) {
             let open = unfinished(state.fits)
             if open.isEmpty { break }

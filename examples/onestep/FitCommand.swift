@@ -5,7 +5,8 @@ import Foundation
 struct FitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fit", abstract: "Train vectors that make the model say given texts in one pass.",
-        discussion: "With --save the vectors go to a safetensors file, from which `onestep decode` makes the text again.")
+        discussion:
+            "With --save the vectors go to a safetensors file, from which `onestep decode` makes the text again.")
 
     @OptionGroup(title: "Model") var modelOptions: FrozenModelOptions
     @OptionGroup(title: "Texts") var textOptions: TextOptions
@@ -13,7 +14,8 @@ struct FitCommand: ParsableCommand {
     @Option(help: "Tokens of each text.")
     var length = 32
 
-    @Option(help: "What stands at the input's positions: \(Arrangement.onePass.map(\.rawValue).joined(separator: ", ")).")
+    @Option(
+        help: "What stands at the input's positions: \(Arrangement.onePass.map(\.rawValue).joined(separator: ", ")).")
     var arrangement = Arrangement.leading
 
     @Flag(help: "One m for all texts, instead of one each.")
@@ -27,7 +29,8 @@ struct FitCommand: ParsableCommand {
     func validate() throws {
         guard length > 0 else { throw ValidationError("--length must be at least 1, not \(length)") }
         guard Arrangement.onePass.contains(arrangement) else {
-            throw ValidationError("--arrangement \(arrangement.rawValue) decodes token by token; see `onestep autoregression`")
+            throw ValidationError(
+                "--arrangement \(arrangement.rawValue) decodes token by token; see `onestep autoregression`")
         }
         guard !shareM || arrangement.vectorCount == 2 else {
             throw ValidationError("--share-m: the arrangement \(arrangement.rawValue) has no m")

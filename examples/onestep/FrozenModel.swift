@@ -1,5 +1,5 @@
-import Foundation
 import ExampleSupport
+import Foundation
 import LanguageModel
 import NeuralLayers
 import Shortlist
@@ -40,7 +40,8 @@ final class FrozenModel {
 
     var summary: String {
         let shape = model.configuration
-        return "\(folder): \(shape.family.architecture), \(shape.layers) layers, width \(shape.width), \(shape.heads) heads, "
+        return
+            "\(folder): \(shape.family.architecture), \(shape.layers) layers, width \(shape.width), \(shape.heads) heads, "
             + "\(grouped(shape.vocabularySize)) tokens, \(grouped(model.parameterCount)) parameters"
     }
 
@@ -50,7 +51,9 @@ final class FrozenModel {
     private(set) lazy var fingerprint: String = {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for matrix in [model.embeddings, model.outputEmbeddings, model.parameters] {
-            for value in [UInt32(matrix.rows), UInt32(matrix.columns)] { hash = (hash ^ UInt64(value)) &* 0x100_0000_01B3 }
+            for value in [UInt32(matrix.rows), UInt32(matrix.columns)] {
+                hash = (hash ^ UInt64(value)) &* 0x100_0000_01B3
+            }
             for value in matrix.elements { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3 }
         }
         return String(hash, radix: 16)
@@ -100,6 +103,7 @@ final class FrozenModel {
     /// The model's first choices from a first input row on, each the next input: with cached keys and values.
     func greedy(from first: [Float], count: Int) throws -> [Int32] {
         let state = try DecodingState(model, capacity: max(1, count))
+        defer { withExtendedLifetime(state) {} }  // hidden states lie in its memory
         let input = try Matrix(rows: 1, columns: width, first)
         var tokens: [Int32] = []
         while tokens.count < count {
@@ -114,6 +118,7 @@ final class FrozenModel {
     /// Draws `count` tokens from the model, temperature 1, after `prompt`.
     func sample(after prompt: [Int32], count: Int, seed: UInt64) throws -> [Int32] {
         let state = try DecodingState(model, capacity: prompt.count + max(1, count))
+        defer { withExtendedLifetime(state) {} }  // hidden states lie in its memory
         var generator = SeededGenerator(seed: seed, stream: 0x5A3B)
         var tokens: [Int32] = []
         // The whole vocabulary in order of its scores: one row, so this is small.

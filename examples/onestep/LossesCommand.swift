@@ -60,7 +60,8 @@ struct LossesCommand: ParsableCommand {
                 readable(bytes: row.lossWorkspaceBytes),
             ])
         }
-        print("\n\(table)\n\n\(texts.count) texts of \(length) tokens; a vocabulary of \(grouped(model.vocabularySize)).")
+        print(
+            "\n\(table)\n\n\(texts.count) texts of \(length) tokens; a vocabulary of \(grouped(model.vocabularySize)).")
         try folder?.write("losses", rows, nil)
     }
 }

@@ -107,7 +107,9 @@ struct FitOptions: ParsableArguments {
     var seed: UInt64 = 1
 
     func validate() throws {
-        let positive = [("--steps", steps), ("--attempts", attempts), ("--check-every", checkEvery), ("--patience", patience ?? 1)]
+        let positive = [
+            ("--steps", steps), ("--attempts", attempts), ("--check-every", checkEvery), ("--patience", patience ?? 1),
+        ]
         for (option, value) in positive where value < 1 {
             throw ValidationError("\(option) must be at least 1, not \(value)")
         }
@@ -115,7 +117,9 @@ struct FitOptions: ParsableArguments {
         for (option, value) in [("--beta1", beta1), ("--beta2", beta2)] where !(value >= 0 && value < 1) {
             throw ValidationError("\(option) must be at least 0 and below 1, not \(value)")
         }
-        guard weightDecay >= 0, weightDecay.isFinite else { throw ValidationError("--weight-decay must not be negative") }
+        guard weightDecay >= 0, weightDecay.isFinite else {
+            throw ValidationError("--weight-decay must not be negative")
+        }
     }
 
     var settings: FitSettings {
@@ -175,7 +179,8 @@ struct LengthList: ExpressibleByArgument, Codable {
 
     init?(argument: String) {
         let lengths = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-        guard !lengths.isEmpty, lengths.allSatisfy({ $0 > 0 }), zip(lengths, lengths.dropFirst()).allSatisfy({ $0 < $1 })
+        guard !lengths.isEmpty, lengths.allSatisfy({ $0 > 0 }),
+            zip(lengths, lengths.dropFirst()).allSatisfy({ $0 < $1 })
         else { return nil }
         self.init(lengths)
     }

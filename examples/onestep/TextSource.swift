@@ -29,11 +29,15 @@ enum TextSource: String, CaseIterable, Codable, Sendable {
             }
         case .randomWords:
             let words = Array(
-                Set(text.split { !($0.isASCII && $0.isLetter) }.filter { (3...12).contains($0.count) }.map { $0.lowercased() })
+                Set(
+                    text.split { !($0.isASCII && $0.isLetter) }.filter { (3...12).contains($0.count) }.map {
+                        $0.lowercased()
+                    })
             ).sorted()
             guard words.count >= 100 else {
                 throw TextSourceError(
-                    reason: "random words are drawn from the words of --text, and it has \(words.count) different ones; "
+                    reason:
+                        "random words are drawn from the words of --text, and it has \(words.count) different ones; "
                         + "100 are wanted")
             }
             return try (0..<count).map { place in
@@ -60,7 +64,8 @@ enum TextSource: String, CaseIterable, Codable, Sendable {
         let part = tokens.count / max(1, count)
         guard part >= length, length > 0 else {
             throw TextSourceError(
-                reason: "\(count) passages of \(length) tokens do not fit into --text, which has \(tokens.count) tokens; "
+                reason:
+                    "\(count) passages of \(length) tokens do not fit into --text, which has \(tokens.count) tokens; "
                     + "give a longer text, fewer --texts or a shorter length")
         }
         // One draw a passage that does not depend on the length: shorter passages are prefixes of longer ones as long

@@ -55,7 +55,11 @@ struct FitTests {
         let model = try World.model()
         let texts = World.texts([8])
         let tables = try [1, 1, 2].map { seed in
-            Array(try World.fit(model, texts) { $0.seed = UInt64(seed); $0.steps = 30 }.result.vectors.table.elements)
+            let vectors = try World.fit(model, texts) {
+                $0.seed = UInt64(seed)
+                $0.steps = 300
+            }.result.vectors
+            return (0..<2).map { Array(vectors.table.row($0)) }
         }
         #expect(tables[0] == tables[1] && tables[0] != tables[2])
     }
