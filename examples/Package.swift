@@ -15,6 +15,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .target(name: "NeuralLayers", dependencies: [shortlist, "CBLAS"]),
+        .target(name: "LanguageModel", dependencies: ["ExampleSupport", "NeuralLayers", shortlist]),
         .target(name: "ExampleSupport", dependencies: [shortlist]),
         .target(
             name: "Tokenization",
@@ -29,6 +30,8 @@ let package = Package(
             dependencies: ["ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist, argumentParser],
             path: "sasrec"),
         .testTarget(name: "NeuralLayersTests", dependencies: ["NeuralLayers", shortlist]),
+        .testTarget(
+            name: "LanguageModelTests", dependencies: ["LanguageModel", "NeuralLayers", "ExampleSupport", shortlist]),
         .target(name: "ExampleTestSupport", path: "Tests/ExampleTestSupport"),
         .testTarget(name: "ExampleSupportTests", dependencies: ["ExampleSupport", "ExampleTestSupport", shortlist]),
         .testTarget(

@@ -49,23 +49,11 @@ public struct CausalAttention: Sendable {
                 for row in block.rows {
                     let values = scores.row(row - block.rows.lowerBound)
                     let visible = visibleKeys(row, starts, block)
-                    var peak = -Float.infinity
-                    for key in visible { peak = max(peak, values[key]) }
-                    var sum: Float = 0
-                    for key in visible {
-                        values[key] = expf(values[key] - peak)
-                        sum += values[key]
-                    }
-                    logSumExp.row(row)[head] = peak + logf(sum)
-                    let inverse = 1 / sum
-                    for key in visible { values[key] *= inverse }
+                    logSumExp.row(row)[head] = softmax(values, visible)
                     hide(values, except: visible, block.keys.count)
                     drop(dropout, values + visible.lowerBound, visible.count, row: firstRow + row, head)
                 }
-                Products.times(
-                    block.rows.count, headWidth, block.keys.count, scores.base, scores.columns,
-                    v.row(block.keys.lowerBound) + keyColumn(head), keyWidth,
-                    output.row(block.rows.lowerBound) + head * headWidth, width)
+                weighted(scores, block, head, v, into: output)
             }
         }
     }
@@ -122,6 +110,58 @@ public struct CausalAttention: Sendable {
                     dv.row(block.keys.lowerBound) + column, keyWidth)
             }
         }
+    }
+
+    /// Attention of rows that come after others whose keys and values were kept: row r of `q` sees the first
+    /// `before` + r + 1 rows of `keys`.
+    ///
+    /// - Parameters:
+    ///   - q: the new rows × heads·w.
+    ///   - keys, values: before + q.rows rows or more × keyHeads·w, one sequence from its start.
+    ///   - before: rows of the sequence before the first row of `q`.
+    ///   - output: new rows × heads·w.
+    ///   - scratch: as in `forward`.
+    public func forward(
+        q: Tile, keys: Tile, values: Tile, before: Int, into output: Tile, scratch: Arena
+    ) {
+        assert(keys.rows >= before + q.rows && values.rows >= before + q.rows)
+        for first in stride(from: 0, to: q.rows, by: blockRows) {
+            let block = Block(
+                rows: first..<min(q.rows, first + blockRows), keys: 0..<before + min(q.rows, first + blockRows))
+            scratch.reset()
+            let scores = scratch.take(block.rows.count, block.keys.count)
+            for head in 0..<heads {
+                computeScores(block, head, q, keys, scores)
+                for row in block.rows {
+                    let weights = scores.row(row - first)
+                    let visible = 0..<before + row + 1
+                    _ = softmax(weights, visible)
+                    hide(weights, except: visible, block.keys.count)
+                }
+                weighted(scores, block, head, values, into: output)
+            }
+        }
+    }
+
+    /// Makes the scores in `visible` probabilities. - Returns: their log-sum-exp.
+    private func softmax(_ values: UnsafeMutablePointer<Float>, _ visible: Range<Int>) -> Float {
+        var peak = -Float.infinity
+        for key in visible { peak = max(peak, values[key]) }
+        var sum: Float = 0
+        for key in visible {
+            values[key] = expf(values[key] - peak)
+            sum += values[key]
+        }
+        let inverse = 1 / sum
+        for key in visible { values[key] *= inverse }
+        return peak + logf(sum)
+    }
+
+    private func weighted(_ probabilities: Tile, _ block: Block, _ head: Int, _ v: Tile, into output: Tile) {
+        Products.times(
+            block.rows.count, headWidth, block.keys.count, probabilities.base, probabilities.columns,
+            v.row(block.keys.lowerBound) + keyColumn(head), keyWidth,
+            output.row(block.rows.lowerBound) + head * headWidth, width)
     }
 
     // MARK: Blocks of rows

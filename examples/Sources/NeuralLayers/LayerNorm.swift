@@ -33,18 +33,20 @@ public struct LayerNorm: Sendable {
         }
     }
 
-    /// Adds to the parameters' gradients, and writes (or with `accumulating` adds) dL/dx. `dx` may be `dy`.
+    /// Adds to the parameters' gradients where they are wanted, and writes (or with `accumulating` adds) dL/dx. `dx` may be `dy`.
     public func backward(
         _ dy: Tile, normalized: Tile, inverse: Tile, _ blocks: ParameterBlocks, into dx: Tile,
         accumulating: Bool = false
     ) {
         let gain = blocks.values + gain.offset
-        let (dGain, dShift) = (blocks.gradients + self.gain.offset, blocks.gradients + shift.offset)
         for row in 0..<dy.rows {
             let (dy, normal, dx) = (dy.row(row), normalized.row(row), dx.row(row))
-            for column in 0..<width {
-                dGain[column] += dy[column] * normal[column]
-                dShift[column] += dy[column]
+            if let gradients = blocks.gradients {
+                let (dGain, dShift) = (gradients + self.gain.offset, gradients + shift.offset)
+                for column in 0..<width {
+                    dGain[column] += dy[column] * normal[column]
+                    dShift[column] += dy[column]
+                }
             }
             // With g = dy ∘ gain: dx = (g − mean g − x̂ · mean(g ∘ x̂)) / deviation.
             let meanG = Vectors.dot(dy, gain, width) / Float(width)

@@ -23,19 +23,20 @@ public struct Linear: Sendable {
             y.base, outputs)
     }
 
-    /// Adds to the parameters' gradients, and writes (or with `accumulating` adds) dL/dx.
+    /// Adds to the parameters' gradients where they are wanted, and writes (or with `accumulating` adds) dL/dx.
     public func backward(
         _ dy: Tile, _ x: Tile, _ blocks: ParameterBlocks, into dx: Tile?, accumulating: Bool = false
     ) {
         assert(dy.columns == outputs && dy.rows == x.rows)
-        Products.transposedTimes(
-            outputs, inputs, dy.rows, dy.base, outputs, x.base, inputs, beta: 1, blocks.gradients + weight.offset,
-            inputs)
-        if let bias {
-            let gradient = blocks.gradients + bias.offset
-            for row in 0..<dy.rows {
-                let upstream = dy.row(row)
-                for column in 0..<outputs { gradient[column] += upstream[column] }
+        if let gradients = blocks.gradients {
+            Products.transposedTimes(
+                outputs, inputs, dy.rows, dy.base, outputs, x.base, inputs, beta: 1, gradients + weight.offset, inputs)
+            if let bias {
+                let gradient = gradients + bias.offset
+                for row in 0..<dy.rows {
+                    let upstream = dy.row(row)
+                    for column in 0..<outputs { gradient[column] += upstream[column] }
+                }
             }
         }
         if let dx {

@@ -36,9 +36,10 @@ extension ParameterLayout.Entry {
 /// Where a pass reads parameters and adds up their gradients: two blocks of the same layout.
 public struct ParameterBlocks {
     public let values: UnsafeMutablePointer<Float>
-    public let gradients: UnsafeMutablePointer<Float>
+    /// Nil where the parameters are frozen: layers then compute no gradients of theirs.
+    public let gradients: UnsafeMutablePointer<Float>?
 
-    public init(values: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>) {
+    public init(values: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>?) {
         self.values = values
         self.gradients = gradients
     }
