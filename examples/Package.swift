@@ -29,6 +29,13 @@ let package = Package(
             name: "sasrec",
             dependencies: ["ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist, argumentParser],
             path: "sasrec"),
+        .executableTarget(
+            name: "lm",
+            dependencies: [
+                "ExampleCommandLine", "ExampleSupport", "LanguageModel", "NeuralLayers", "Tokenization", shortlist,
+                argumentParser,
+            ],
+            path: "lm"),
         .testTarget(name: "NeuralLayersTests", dependencies: ["NeuralLayers", shortlist]),
         .testTarget(
             name: "LanguageModelTests", dependencies: ["LanguageModel", "NeuralLayers", "ExampleSupport", shortlist]),
@@ -47,6 +54,12 @@ let package = Package(
             name: "SASRecTests",
             dependencies: [
                 "sasrec", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "NeuralLayers", shortlist,
+            ]),
+        .testTarget(
+            name: "LMTests",
+            dependencies: [
+                "lm", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "LanguageModel", "NeuralLayers",
+                "Tokenization", shortlist,
             ]),
     ],
     swiftLanguageModes: [.v6]
