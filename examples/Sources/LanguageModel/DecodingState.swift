@@ -15,6 +15,7 @@ public final class DecodingState {
     private let caches: [KeyValueCache]
     private let arena = Arena()
     private let scores = Arena()
+    private let tokenRows = Arena()
 
     /// A sequence of no rows yet. Takes 2 · capacity · keyHeads · headWidth · layers numbers.
     public init(_ model: CausalLanguageModel, capacity: Int) throws {
@@ -56,13 +57,11 @@ public final class DecodingState {
 
     /// Appends tokens. - Returns: their hidden states, tokens.count × width, valid until the next call.
     public func step(tokens: some Collection<Int32>) -> Tile {
-        let input = tokenRows.take(tokens.count, model.configuration.width)
         tokenRows.reset()
+        let input = tokenRows.take(tokens.count, model.configuration.width)
         model.embed(tokens, into: input)
         return step(input)
     }
-
-    private let tokenRows = Arena()
 
     /// Takes the sequence back to its first `rows` rows.
     public func truncate(to rows: Int) {
