@@ -30,6 +30,13 @@ let package = Package(
             dependencies: ["ExampleCommandLine", "ExampleSupport", "NeuralLayers", shortlist, argumentParser],
             path: "sasrec"),
         .executableTarget(
+            name: "lm",
+            dependencies: [
+                "ExampleCommandLine", "ExampleSupport", "LanguageModel", "NeuralLayers", "Tokenization", shortlist,
+                argumentParser,
+            ],
+            path: "lm"),
+        .executableTarget(
             name: "onestep",
             dependencies: [
                 "ExampleCommandLine", "ExampleSupport", "LanguageModel", "NeuralLayers", "Tokenization", shortlist,
@@ -54,6 +61,12 @@ let package = Package(
             name: "SASRecTests",
             dependencies: [
                 "sasrec", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "NeuralLayers", shortlist,
+            ]),
+        .testTarget(
+            name: "LMTests",
+            dependencies: [
+                "lm", "ExampleCommandLine", "ExampleSupport", "ExampleTestSupport", "LanguageModel", "NeuralLayers",
+                "Tokenization", shortlist,
             ]),
         .testTarget(
             name: "OneStepTests",
