@@ -15,6 +15,12 @@ struct FitCommand: ParsableCommand {
     var length = 32
 
     @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "A text of your own, whole, in place of those of --text; may be given again.", valueName: "text"))
+    var say: [String] = []
+
+    @Option(
         help: "What stands at the input's positions: \(Arrangement.onePass.map(\.rawValue).joined(separator: ", ")).")
     var arrangement = Arrangement.leading
 
@@ -32,6 +38,10 @@ struct FitCommand: ParsableCommand {
             throw ValidationError(
                 "--arrangement \(arrangement.rawValue) decodes token by token; see `onestep autoregression`")
         }
+        guard say.isEmpty || textOptions.file.text == nil else {
+            throw ValidationError("--say and --text exclude each other")
+        }
+        guard say.allSatisfy({ !$0.isEmpty }) else { throw ValidationError("--say is empty; there is nothing to say") }
         guard !shareM || arrangement.vectorCount == 2 else {
             throw ValidationError("--share-m: the arrangement \(arrangement.rawValue) has no m")
         }
@@ -42,7 +52,9 @@ struct FitCommand: ParsableCommand {
         let log = ProgressLog()
         if let save { try WritableFile(save).check() }
         let model = try modelOptions.load(log)
-        let texts = try textOptions.load(length: length, model: model, seed: fitOptions.seed)
+        let texts =
+            try say.isEmpty
+            ? textOptions.load(length: length, model: model, seed: fitOptions.seed) : say.map(model.encode)
         var settings = fitOptions.settings
         settings.sharesSecond = shareM
         let objective = Objective(model, texts: texts, arrangement: arrangement)

@@ -30,9 +30,10 @@ struct FrozenModelOptions: ParsableArguments {
 /// The file that texts are drawn from.
 struct TextFileOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A text file that passages and words are drawn from.", valueName: "file"))
-    var text: String
+    var text: String?
 
     func read() throws -> String {
+        guard let text else { throw ValidationError("--text FILE is needed: passages and words are drawn from it") }
         let data: Data
         do { data = try Data(contentsOf: URL(fileURLWithPath: text)) } catch {
             throw ValidationError("--text \(text) cannot be read: \(error.localizedDescription)")
