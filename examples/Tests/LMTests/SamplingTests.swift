@@ -10,7 +10,8 @@ import Tokenization
 @testable import lm
 
 @Suite struct SamplingTests {
-    private static let model: CausalLanguageModel = {
+    // Trained once, and only read from then on.
+    nonisolated(unsafe) private static let model: CausalLanguageModel = {
         let run = try! World.run(World.settings(), steps: 60)
         try! run.run()
         return run.state.model
