@@ -128,6 +128,13 @@ import Testing
         )
     }
 
+    @Test func `more layers than the file has are refused before memory is taken for them`() throws {
+        #expect(
+            try fault("neox-parallel") { try configure($0, "num_hidden_layers", 2_000_000) }
+                == "MODEL/model.safetensors, tensor \"gpt_neox.layers.1999999.input_layernorm.weight\": there is no such "
+                + "tensor")
+    }
+
     @Test func `a tensor of another shape is named with both shapes`() throws {
         let name = "model.layers.0.mlp.down_proj.weight"
         #expect(
