@@ -45,7 +45,9 @@ let package = Package(
             path: "onestep"),
         .testTarget(name: "NeuralLayersTests", dependencies: ["NeuralLayers", shortlist]),
         .testTarget(
-            name: "LanguageModelTests", dependencies: ["LanguageModel", "NeuralLayers", "ExampleSupport", shortlist]),
+            name: "LanguageModelTests", dependencies: ["LanguageModel", "NeuralLayers", "ExampleSupport", shortlist],
+            exclude: ["make_fixtures.py", "check_with_transformers.py"],
+            resources: [.copy("Fixtures")]),
         .target(name: "ExampleTestSupport", path: "Tests/ExampleTestSupport"),
         .testTarget(name: "ExampleSupportTests", dependencies: ["ExampleSupport", "ExampleTestSupport", shortlist]),
         .testTarget(

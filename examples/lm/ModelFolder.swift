@@ -9,7 +9,7 @@ import Tokenization
 struct ModelFolder {
     let path: String
 
-    /// - Throws: `ModelFolderError` where an earlier run would be lost, `FileWriteError` where nothing can be written.
+    /// - Throws: `OutputFolderError` where an earlier run would be lost, `FileWriteError` where nothing can be written.
     init(_ path: String, resume: Bool, overwrite: Bool) throws {
         self.path = path
         do {
@@ -18,16 +18,16 @@ struct ModelFolder {
             var isFolder: ObjCBool = false
             let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
             let reason = exists && !isFolder.boolValue ? "there is a file of this name" : "it cannot be made"
-            throw ModelFolderError(path: path, reason: reason)
+            throw OutputFolderError(path: path, reason: reason)
         }
         if resume, !checkpoint.exists {
-            throw ModelFolderError(path: path, reason: "no checkpoint to resume: there is no \(checkpoint.path)")
+            throw OutputFolderError(path: path, reason: "no checkpoint to resume: there is no \(checkpoint.path)")
         }
         let files = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "report.json"]
         if !resume, !overwrite,
             let old = ([checkpoint.path] + files.map(file)).first(where: FileManager.default.fileExists)
         {
-            throw ModelFolderError(
+            throw OutputFolderError(
                 path: path,
                 reason: "\(old) is there already; --resume goes on with an earlier run, --overwrite replaces it")
         }
@@ -58,7 +58,7 @@ struct ModelFolder {
 /// The token that begins and ends a text, in the models that this program trains.
 let endOfText = "<|endoftext|>"
 
-struct ModelFolderError: Error, CustomStringConvertible {
+struct OutputFolderError: Error, CustomStringConvertible {
     let path: String
     let reason: String
     var description: String { "--out \(path): \(reason)" }

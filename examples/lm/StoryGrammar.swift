@@ -27,7 +27,7 @@ struct StoryGrammar {
         let they: String
         let them: String
         let their: String
-        var They: String { they.prefix(1).uppercased() + they.dropFirst() }
+        var capitalizedThey: String { they.prefix(1).uppercased() + they.dropFirst() }
     }
 
     mutating func story() -> String {
@@ -49,8 +49,8 @@ struct StoryGrammar {
         opening +=
             " "
             + pick([
-                "\(hero.They) owned nothing but \(article(lost)) and \(Words.numbers[count]) \(pick(Words.goods)).",
-                "\(hero.They) carried \(article(lost)), which \(hero.their) \(pick(Words.family)) had given \(hero.them).",
+                "\(hero.capitalizedThey) owned nothing but \(article(lost)) and \(Words.numbers[count]) \(pick(Words.goods)).",
+                "\(hero.capitalizedThey) carried \(article(lost)), which \(hero.their) \(pick(Words.family)) had given \(hero.them).",
                 "For \(Words.numbers[count]) years \(hero.they) had kept \(article(lost)) under \(hero.their) bed.",
             ])
         paragraphs.append(opening)

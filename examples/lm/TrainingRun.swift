@@ -72,14 +72,16 @@ final class TrainingRun {
 
     /// Trains to the end. A Control-C, or any failure after the first step, leaves a model and a checkpoint of the last
     /// whole step.
-    func run() throws {
+    ///
+    /// - Parameter last: a step after which to stop before the end, as Control-C does but without an error.
+    func run(stoppingAfter last: Int = .max) throws {
         var saved = Stopwatch()
         func save() throws {
             try self.save()
             saved = Stopwatch()
         }
         do {
-            while !progress.isFinished {
+            while !progress.isFinished, progress.steps < last {
                 try Interrupt.check()
                 try step()
                 if isEvaluationDue { try evaluate() }

@@ -40,14 +40,16 @@ struct CapacitySearch {
         for length in lengths {
             let open = texts.indices.filter { failures[$0] < failuresAllowed }
             if open.isEmpty { break }
+            // An m is shared by all texts to the end, those that failed at a shorter length included: fewer would be easier.
+            let fitted = settings.sharesSecond ? Array(texts.indices) : open
             var settings = settings
             settings.wantedAccuracy = wanted
             let objective = Objective(
-                model, texts: open.map { Array(texts[$0].prefix(length)) }, arrangement: arrangement)
+                model, texts: fitted.map { Array(texts[$0].prefix(length)) }, arrangement: arrangement)
             let result = try Fitter(
                 objective: objective, settings: settings, log: log, name: "\(name)   N = \(length)"
             ).run()
-            for (text, fit) in zip(open, result.texts) {
+            for (text, fit) in zip(fitted, result.texts) where open.contains(text) {
                 if fit.accuracy >= wanted {
                     outcome.capacity[text] = length
                     failures[text] = 0
@@ -58,10 +60,10 @@ struct CapacitySearch {
             let passed = result.texts.count { $0.accuracy >= wanted }
             outcome.steps.append(
                 Step(
-                    length: length, texts: open.count, accuracies: result.texts.map(\.accuracy), steps: result.steps,
+                    length: length, texts: fitted.count, accuracies: result.texts.map(\.accuracy), steps: result.steps,
                     seconds: result.seconds))
             log.line(
-                "\(name)   N = \(length)   \(passed)/\(open.count) texts at \(fixed(wanted, 2)) or more   mean accuracy "
+                "\(name)   N = \(length)   \(passed)/\(fitted.count) texts at \(fixed(wanted, 2)) or more   mean accuracy "
                     + "\(fixed(result.meanAccuracy, 3))   \(fixed(result.seconds, 1)) s")
         }
         for (text, capacity) in outcome.capacity.enumerated() where capacity > 0 {

@@ -34,8 +34,9 @@ extension CausalLanguageModel {
         } catch let error as ConfigurationError {
             throw ModelFolderError(file: file, reason: error.description)
         }
-        // Before memory is taken for what the configuration says.
+        // Before memory is taken for as many layers as the configuration says.
         let weights = try WeightFiles(folder)
+        _ = try weights.file(of: TensorMap.lastNorm(configuration))
         try self.init(zeros: configuration)
         let map = TensorMap(self)
         try checkNames(weights, map)
@@ -92,7 +93,7 @@ extension CausalLanguageModel {
 
     private func checkNames(_ weights: WeightFiles, _ map: TensorMap) throws {
         let known = Set(map.tensors.map(\.name) + [map.embeddings, map.outputEmbeddings])
-        for name in weights.names where !known.contains(name) && !TensorMap.isBuffer(name) {
+        for name in weights.names.sorted() where !known.contains(name) && !TensorMap.isBuffer(name) {
             throw ModelFolderError(
                 file: weights.place, tensor: name,
                 reason: "a \(configuration.family.architecture) as config.json has it has no such tensor")

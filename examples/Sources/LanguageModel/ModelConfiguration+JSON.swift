@@ -72,6 +72,9 @@ private struct ConfigurationFile: Decodable {
         guard !fields.has("quantization_config") else {
             throw ConfigurationError("quantization_config", "quantized weights are not supported")
         }
+        guard try fields.optional("rope_interleaved") != true else {
+            throw ConfigurationError("rope_interleaved", "pairs of neighbouring columns are not supported")
+        }
         let heads: Int = try fields.required("num_attention_heads")
         let width: Int = try fields.required("hidden_size")
         let rope = try Rope(fields)

@@ -98,6 +98,12 @@ public struct ModelConfiguration: Sendable, Equatable {
     /// Columns of each head that turn.
     public var rotaryDimensions: Int { Int(Double(headWidth) * rotaryFraction) }
 
+    /// About as many parameters as there are, in a number that does not overflow.
+    private var weightCount: Double {
+        let (width, heads) = (Double(width), Double(headWidth) * Double(heads + keyHeads))
+        return width * (2 * Double(vocabularySize) + Double(layers) * (2 * heads + 3 * Double(innerWidth)))
+    }
+
     /// - Throws: `ConfigurationError` for what no model can be, naming the field as `config.json` does.
     public func validate() throws {
         let sizes = [
@@ -107,6 +113,9 @@ public struct ModelConfiguration: Sendable, Equatable {
         ]
         for (field, size) in sizes where !(1...Int(Int32.max)).contains(size) {
             throw ConfigurationError(field, "\(size) where a size from 1 to \(Int32.max) is wanted")
+        }
+        guard weightCount < 1e12 else {
+            throw ConfigurationError("hidden_size", "with the other sizes it makes \(weightCount) parameters")
         }
         guard heads % keyHeads == 0 else {
             throw ConfigurationError("num_key_value_heads", "\(keyHeads) does not divide the \(heads) attention heads")

@@ -20,11 +20,10 @@ struct TensorMap {
 
     init(_ model: CausalLanguageModel) {
         let configuration = model.configuration
-        let prefix: String
+        let prefix = Self.prefix(configuration.family)
         switch configuration.family {
-        case .llama: (embeddings, outputEmbeddings, prefix) = ("model.embed_tokens.weight", "lm_head.weight", "model.")
-        case .gptNeoX:
-            (embeddings, outputEmbeddings, prefix) = ("gpt_neox.embed_in.weight", "embed_out.weight", "gpt_neox.")
+        case .llama: (embeddings, outputEmbeddings) = (prefix + "embed_tokens.weight", "lm_head.weight")
+        case .gptNeoX: (embeddings, outputEmbeddings) = (prefix + "embed_in.weight", "embed_out.weight")
         }
         var tensors: [Tensor] = []
         let entries = model.layout.entries
@@ -57,6 +56,19 @@ struct TensorMap {
                     shape: isVector ? [3 * entry.count] : [3 * entry.rows, entry.columns], pieces: pieces))
         }
         self.tensors = tensors
+    }
+
+    /// What all names but the head's begin with.
+    private static func prefix(_ family: ModelConfiguration.Family) -> String {
+        switch family {
+        case .llama: "model."
+        case .gptNeoX: "gpt_neox."
+        }
+    }
+
+    /// A tensor that the last layer has.
+    static func lastNorm(_ configuration: ModelConfiguration) -> String {
+        "\(prefix(configuration.family))layers.\(configuration.layers - 1).input_layernorm.weight"
     }
 
     /// Whether a tensor of a file says nothing about the model: what older versions of `transformers` stored beside

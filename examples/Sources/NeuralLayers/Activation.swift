@@ -19,18 +19,26 @@ public enum Activation: String, Sendable, CaseIterable, Codable {
 
     /// dx = dy ∘ f′(x); `dx` may be `dy`.
     public func backward(_ dy: Tile, _ x: Tile, into dx: Tile) {
-        let (dy, x, dx, count) = (dy.base, x.base, dx.base, x.count)
+        let (dy, dx) = (dy.base, dx.base)
+        forEach(x) { index, _, slope in dx[index] = dy[index] * slope }
+    }
+
+    /// f(x) and f′(x) of every element; together they take one exponential.
+    @inline(__always)
+    func forEach(_ x: Tile, _ body: (_ index: Int, _ value: Float, _ slope: Float) -> Void) {
+        let (x, count) = (x.base, x.count)
         switch self {
-        case .relu: for index in 0..<count { dx[index] = x[index] > 0 ? dy[index] : 0 }
+        case .relu: for index in 0..<count { body(index, max(x[index], 0), x[index] > 0 ? 1 : 0) }
         case .gelu:
             for index in 0..<count {
+                let share = Self.normalCDF(x[index])
                 let density = 0.398_942_280_4 * exp(-0.5 * x[index] * x[index])
-                dx[index] = dy[index] * (Self.normalCDF(x[index]) + x[index] * density)
+                body(index, x[index] * share, share + x[index] * density)
             }
         case .silu:
             for index in 0..<count {
                 let gate = 1 / (1 + exp(-x[index]))
-                dx[index] = dy[index] * gate * (1 + x[index] * (1 - gate))
+                body(index, x[index] * gate, gate * (1 + x[index] * (1 - gate)))
             }
         }
     }

@@ -11,20 +11,13 @@ public struct GatedActivation: Sendable {
         for index in 0..<gate.count { y[index] *= up[index] }
     }
 
-    /// Writes dL/d gate and dL/d up.
-    ///
-    /// - Parameters:
-    ///   - dUp: may be `dy`.
-    ///   - dGate: may be none of the others.
+    /// Writes dL/d gate and dL/d up; either may be `dy`, or the tile that it is the gradient of.
     public func backward(_ dy: Tile, gate: Tile, up: Tile, dGate: Tile, dUp: Tile) {
-        let (dyBase, upBase, dGateBase, dUpBase) = (dy.base, up.base, dGate.base, dUp.base)
-        // First f(gate) in dGate's place, for dL/d up; dL/df(gate) then needs dy, which dUp may overwrite.
-        activation.forward(gate, into: dGate)
-        for index in 0..<dy.count {
-            let upstream = dyBase[index]
-            dUpBase[index] = upstream * dGateBase[index]
-            dGateBase[index] = upstream * upBase[index]
+        let (dy, up, dGate, dUp) = (dy.base, up.base, dGate.base, dUp.base)
+        activation.forEach(gate) { index, value, slope in
+            let (upstream, factor) = (dy[index], up[index])
+            dUp[index] = upstream * value
+            dGate[index] = upstream * factor * slope
         }
-        activation.backward(dGate, gate, into: dGate)
     }
 }

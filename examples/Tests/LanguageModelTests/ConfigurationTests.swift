@@ -101,6 +101,8 @@ import Testing
         #expect(fault(llama, ["quantization_config": ["bits": 4]]).hasPrefix("quantization_config: "))
         #expect(fault(llama, ["num_key_value_heads": 3]).hasPrefix("num_key_value_heads: 3 does not divide the 4 "))
         #expect(fault(llama, ["num_attention_heads": 5]).hasPrefix("num_attention_heads: 5 heads do not divide "))
+        #expect(fault(llama, ["rope_interleaved": true]).hasPrefix("rope_interleaved: "))
+        #expect(fault(llama, ["hidden_size": 1 << 30, "intermediate_size": 1 << 30]).hasPrefix("hidden_size: with "))
         #expect(fault(llama, ["head_dim": 7]).hasPrefix("partial_rotary_factor: "))
         #expect(fault(llama, ["rms_norm_eps": 0]).hasPrefix("rms_norm_eps: 0"))
         #expect(fault(neoX, ["rotary_pct": 0.125]).hasPrefix("partial_rotary_factor: 0.125 of heads of 8 "))
