@@ -173,7 +173,7 @@ private struct WeightFiles {
         else {
             throw ModelFolderError(file: index, reason: "it has no weight_map from names of tensors to names of files")
         }
-        for (tensor, file) in map where file.contains("/") || file.isEmpty {
+        for (tensor, file) in map.sorted(by: { $0.key < $1.key }) where file.contains("/") || file.isEmpty {
             throw ModelFolderError(file: index, reason: "the file \"\(file)\" of \(tensor) is not in the folder")
         }
         return map

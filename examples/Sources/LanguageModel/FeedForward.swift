@@ -24,38 +24,40 @@ struct FeedForward {
 
     struct Saved {
         let input: Tile
-        let gate: Tile?
-        let expanded: Tile
         let activated: Tile
+        /// d activated / d gate(x), in Llama alone.
+        let gateSlope: Tile?
+        /// d activated / d expand(x)
+        let slope: Tile
     }
 
     func forward(_ x: Tile, _ parameters: UnsafeMutablePointer<Float>, into y: Tile, _ arena: Arena) -> Saved {
         let inner = expand.outputs
-        let saved = Saved(
-            input: x, gate: gate.map { _ in arena.take(x.rows, inner) }, expanded: arena.take(x.rows, inner),
-            activated: arena.take(x.rows, inner))
-        expand.forward(x, parameters, into: saved.expanded)
-        if let gate, let gateTile = saved.gate {
-            gate.forward(x, parameters, into: gateTile)
-            GatedActivation(activation).forward(gate: gateTile, up: saved.expanded, into: saved.activated)
+        // The results of the first layers, in whose places their slopes come.
+        let (gated, expanded) = (gate.map { _ in arena.take(x.rows, inner) }, arena.take(x.rows, inner))
+        let activated = arena.take(x.rows, inner)
+        expand.forward(x, parameters, into: expanded)
+        if let gate, let gated {
+            gate.forward(x, parameters, into: gated)
+            GatedActivation(activation).forward(gate: gated, up: expanded, into: activated)
         } else {
-            activation.forward(saved.expanded, into: saved.activated)
+            activation.forwardKeepingSlope(expanded, into: activated)
         }
-        contract.forward(saved.activated, parameters, into: y)
-        return saved
+        contract.forward(activated, parameters, into: y)
+        return Saved(input: x, activated: activated, gateSlope: gated, slope: expanded)
     }
 
     func backward(_ dy: Tile, _ saved: Saved, _ blocks: ParameterBlocks, into dx: Tile, _ arena: Arena) {
         let dActivated = arena.take(dy.rows, expand.outputs)
         contract.backward(dy, saved.activated, blocks, into: dActivated)
-        if let gate, let gateTile = saved.gate {
+        if let gate, let gateSlope = saved.gateSlope {
             let dGate = arena.take(dy.rows, expand.outputs)
             GatedActivation(activation).backward(
-                dActivated, gate: gateTile, up: saved.expanded, dGate: dGate, dUp: dActivated)
+                dActivated, gateSlope: gateSlope, upSlope: saved.slope, dGate: dGate, dUp: dActivated)
             expand.backward(dActivated, saved.input, blocks, into: dx)
             gate.backward(dGate, saved.input, blocks, into: dx, accumulating: true)
         } else {
-            activation.backward(dActivated, saved.expanded, into: dActivated)
+            dActivated.multiply(by: saved.slope)
             expand.backward(dActivated, saved.input, blocks, into: dx)
         }
     }

@@ -17,6 +17,16 @@ public enum Activation: String, Sendable, CaseIterable, Codable {
         }
     }
 
+    /// As `forward`, and puts f′(x), dL/dx over dL/dy, in the place of `x`: for one more exponential at most, backward is
+    /// then a product of elements.
+    public func forwardKeepingSlope(_ x: Tile, into y: Tile) {
+        let (slopes, y) = (x.base, y.base)
+        forEach(x) { index, value, slope in
+            y[index] = value
+            slopes[index] = slope
+        }
+    }
+
     /// dx = dy ∘ f′(x); `dx` may be `dy`.
     public func backward(_ dy: Tile, _ x: Tile, into dx: Tile) {
         let (dy, dx) = (dy.base, dx.base)

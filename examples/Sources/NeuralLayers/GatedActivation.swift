@@ -4,20 +4,28 @@ public struct GatedActivation: Sendable {
 
     public init(_ activation: Activation) { self.activation = activation }
 
-    /// All tiles are of one shape; `y` may be none of the others.
+    /// Writes y, and puts ∂y/∂gate in the place of `gate` and ∂y/∂up in that of `up`, which is what backward needs. All
+    /// tiles are of one shape.
     public func forward(gate: Tile, up: Tile, into y: Tile) {
-        activation.forward(gate, into: y)
-        let (y, up) = (y.base, up.base)
-        for index in 0..<gate.count { y[index] *= up[index] }
+        assert(gate.count == up.count && gate.count == y.count)
+        let (gateSlopes, upSlopes, y) = (gate.base, up.base, y.base)
+        activation.forEach(gate) { index, value, slope in
+            let factor = upSlopes[index]
+            y[index] = value * factor
+            gateSlopes[index] = slope * factor
+            upSlopes[index] = value
+        }
     }
 
-    /// Writes dL/d gate and dL/d up; either may be `dy`, or the tile that it is the gradient of.
-    public func backward(_ dy: Tile, gate: Tile, up: Tile, dGate: Tile, dUp: Tile) {
-        let (dy, up, dGate, dUp) = (dy.base, up.base, dGate.base, dUp.base)
-        activation.forEach(gate) { index, value, slope in
-            let (upstream, factor) = (dy[index], up[index])
-            dUp[index] = upstream * value
-            dGate[index] = upstream * factor * slope
+    /// dL/d gate = dy ∘ `gateSlope` and dL/d up = dy ∘ `upSlope`, the slopes as forward left them.
+    ///
+    /// - Parameter dUp: may be `dy`.
+    public func backward(_ dy: Tile, gateSlope: Tile, upSlope: Tile, dGate: Tile, dUp: Tile) {
+        let (dy, gateSlope, upSlope, dGateBase, dUp) = (dy.base, gateSlope.base, upSlope.base, dGate.base, dUp.base)
+        for index in 0..<dGate.count {
+            let upstream = dy[index]
+            dGateBase[index] = upstream * gateSlope[index]
+            dUp[index] = upstream * upSlope[index]
         }
     }
 }

@@ -31,6 +31,13 @@ public struct Tile {
         for index in 0..<count { to[index] += from[index] }
     }
 
+    /// self ∘= other, element by element.
+    public func multiply(by other: Tile) {
+        assert(other.rows == rows && other.columns == columns)
+        let (to, from) = (base, other.base)
+        for index in 0..<count { to[index] *= from[index] }
+    }
+
     public func scale(by factor: Float) {
         for index in 0..<count { base[index] *= factor }
     }

@@ -108,4 +108,27 @@ import Testing
         #expect(zip(together, joined).prefix(5 * width).allSatisfy { abs($0 - $1) < 1e-5 })
         #expect(zip(together, joined).suffix(3 * width).contains { abs($0 - $1) > 1e-3 })
     }
+
+    @Test(arguments: TinyModel.allCases)
+    func `a batch after others has the gradients that it has alone`(tiny: TinyModel) throws {
+        let model = try tiny.model()
+        let width = model.configuration.width
+        func run(_ pass: BatchPass, _ lengths: [Int], _ seed: Int) throws -> [[Float]] {
+            let sequences = PackedSequences(lengths: lengths, rowsPerChunk: 4)
+            let (input, upstream) = (
+                try numbers(sequences.rows, width, seed), try numbers(sequences.rows, width, seed + 1)
+            )
+            let hidden = try Matrix(rows: sequences.rows, columns: width)
+            let gradients = try Matrix(rows: 1, columns: model.layout.count)
+            gradients.elements.update(repeating: 9)
+            pass.forward(input, sequences, into: hidden)
+            try pass.backward(upstream, gradients: gradients, into: upstream)
+            return [Array(hidden.elements), Array(upstream.elements), Array(gradients.elements)]
+        }
+        let used = BatchPass(model, workers: Workers(1))
+        _ = try run(used, [3, 4, 2, 4, 1, 6], 10)
+        _ = try run(used, [2], 12)
+        let alone = try run(BatchPass(model, workers: Workers(1)), [4, 4, 3], 14)
+        #expect(try run(used, [4, 4, 3], 14) == alone)
+    }
 }

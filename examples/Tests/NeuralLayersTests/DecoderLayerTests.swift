@@ -50,18 +50,41 @@ import Testing
         let (gate, up) = (TestTile(5, 9, &numbers), TestTile(5, 9, &numbers))
         let (y, dy) = (TestTile(5, 9), TestTile(5, 9, &numbers))
         for index in 0..<45 where abs(gate.tile.base[index]) < 0.05 { gate.tile.base[index] = 0.5 }
+        let (gateSlope, upSlope) = (TestTile(5, 9), TestTile(5, 9))
         let (dGate, dUp) = (TestTile(5, 9), TestTile(5, 9))
         let layer = GatedActivation(activation)
         func loss() -> Double {
-            layer.forward(gate: gate.tile, up: up.tile, into: y.tile)
+            gateSlope.tile.copy(from: gate.tile)
+            upSlope.tile.copy(from: up.tile)
+            layer.forward(gate: gateSlope.tile, up: upSlope.tile, into: y.tile)
             return weighted(y.tile, dy.tile)
         }
-        layer.backward(dy.tile, gate: gate.tile, up: up.tile, dGate: dGate.tile, dUp: dUp.tile)
+        _ = loss()
+        layer.backward(
+            dy.tile, gateSlope: gateSlope.tile, upSlope: upSlope.tile, dGate: dGate.tile, dUp: dUp.tile)
+        // In place of dy as well.
+        let inPlace = TestTile(5, 9)
+        inPlace.tile.copy(from: dy.tile)
+        layer.backward(
+            inPlace.tile, gateSlope: gateSlope.tile, upSlope: upSlope.tile, dGate: dGate.tile, dUp: inPlace.tile)
+        #expect(inPlace.values == dUp.values)
         expectGradient(dGate.tile.base, at: gate.tile.base, count: 45, "gate", loss: loss)
         expectGradient(dUp.tile.base, at: up.tile.base, count: 45, "up", loss: loss)
-        // In place of what they are the gradients of as well.
-        layer.backward(dy.tile, gate: gate.tile, up: up.tile, dGate: gate.tile, dUp: up.tile)
-        #expect(gate.values == dGate.values && up.values == dUp.values)
+    }
+
+    @Test(arguments: Activation.allCases) func `an activation that keeps its slope is the same function`(
+        activation: Activation
+    ) {
+        var numbers = TestNumbers(18)
+        let (x, dy) = (TestTile(5, 9, &numbers), TestTile(5, 9, &numbers))
+        let (y, kept, dx, slope) = (TestTile(5, 9), TestTile(5, 9), TestTile(5, 9), TestTile(5, 9))
+        activation.forward(x.tile, into: y.tile)
+        activation.backward(dy.tile, x.tile, into: dx.tile)
+        slope.tile.copy(from: x.tile)
+        activation.forwardKeepingSlope(slope.tile, into: kept.tile)
+        slope.tile.multiply(by: dy.tile)
+        #expect(zip(kept.values, y.values).allSatisfy { abs($0 - $1) < 1e-6 })
+        #expect(slope.values == dx.values)
     }
 
     // MARK: Rotary positions
