@@ -59,8 +59,7 @@ struct SampleCommand: ParsableCommand {
         while drawn < tokens, !Interrupt.isRequested {
             let token = try sampler.next()
             drawn += 1
-            // A model may have more rows than its tokenizer has tokens.
-            if model.configuration.endTokens.contains(Int(token)) || Int(token) >= tokenizer.vocabularySize { break }
+            if model.configuration.endTokens.contains(Int(token)) { break }
             output.write(Data(tokenizer.bytes(of: [token])))
         }
         output.write(Data("\n".utf8))

@@ -172,15 +172,15 @@ public struct Tokenizer: Sendable {
 
     // MARK: Decoding
 
-    /// The bytes that `tokens` stand for, one after the other. Any list of ids below `vocabularySize` has some; they need
-    /// not be UTF-8, as a character may be cut.
+    /// The bytes that `tokens` stand for, one after the other. They need not be UTF-8, as a character may be cut. An id
+    /// that is not used stands for nothing: models often have more rows than their tokenizer has tokens.
     ///
     /// - Parameter skippingSpecialTokens: leave out tokens as `<|endoftext|>`.
     public func bytes(of tokens: some Sequence<Int32>, skippingSpecialTokens: Bool = false) -> [UInt8] {
         var found: [UInt8] = []
         for token in tokens where !(skippingSpecialTokens && specialIDs.contains(token)) {
             let id = Int(token)
-            precondition(ends.indices.contains(id), "there is no token \(token) among \(ends.count)")
+            guard ends.indices.contains(id) else { continue }
             found += bytes[(id == 0 ? 0 : ends[id - 1])..<ends[id]]
         }
         return found

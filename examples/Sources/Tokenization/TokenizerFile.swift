@@ -202,14 +202,16 @@ struct TokenizerFile: Codable, Equatable {
             var list = try decoder.unkeyedContainer()
             pairs = []
             pairs.reserveCapacity(list.count ?? 0)
-            while !list.isAtEnd {
-                if let last = pairs.last, last.count == 1 { break }
-                if let line = try? list.decode(String.self) {
-                    pairs.append(line.split(separator: " ", omittingEmptySubsequences: false).map(String.init))
-                } else {
-                    pairs.append(try list.decode([String].self))
-                }
+            // The first merge tells the form of all.
+            guard !list.isAtEnd, let first = try? list.decode(String.self) else {
+                while !list.isAtEnd { pairs.append(try list.decode([String].self)) }
+                return
             }
+            func pair(_ line: String) -> [String] {
+                line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+            }
+            pairs.append(pair(first))
+            while !list.isAtEnd { pairs.append(pair(try list.decode(String.self))) }
         }
 
         func encode(to encoder: any Encoder) throws { try pairs.encode(to: encoder) }

@@ -51,6 +51,37 @@ import Testing
         }
     }
 
+    @Test func `the same expression in another spelling, and as the inverse to remove, gives the same tokens`() throws {
+        let scratch = try Scratch()
+        func respelled(_ family: String, _ old: String, _ new: String) throws -> Tokenizer {
+            let text = try String(contentsOf: Fixtures.url("\(family).json"), encoding: .utf8)
+            let changed = text.replacingOccurrences(of: old, with: new)
+            #expect(changed != text)
+            return try Tokenizer(contentsOf: scratch.file("\(family).json", changed))
+        }
+        let removing = try respelled(
+            "llama3", #""behavior":"Isolated","invert":false"#, #""behavior":"Removed","invert":true"#)
+        let expression = #"'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"#
+        let splitting = try respelled(
+            "gpt2",
+            #""pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}"#,
+            #""pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"\#(expression)"},"#
+                + #""behavior":"Isolated"},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]}"#)
+        for (tokenizer, family) in [(removing, "llama3"), (splitting, "gpt2")] {
+            let cases = try Fixtures.cases()
+            for (text, ids) in zip(cases.texts, try #require(cases.expected[family]).ids) {
+                #expect(tokenizer.encode(text, addingSpecialTokens: false) == ids, "\(text.debugDescription)")
+            }
+        }
+    }
+
+    @Test func `an id that is not used stands for nothing`() throws {
+        let tokenizer = try Fixtures.tokenizer("gpt2")
+        let ids = tokenizer.encode("some text")
+        #expect(tokenizer.decode([-1] + ids + [Int32(tokenizer.vocabularySize), .max]) == "some text")
+        #expect(tokenizer.token(Int32(tokenizer.vocabularySize)) == nil && tokenizer.token(-1) == nil)
+    }
+
     @Test func `a long word without merges to stop at takes no quadratic time`() throws {
         let tokenizer = try Fixtures.tokenizer("gpt2")
         let text = String(repeating: "entire", count: 100_000)
