@@ -1,0 +1,149 @@
+import CVulkan
+import ShortlistCore
+import Synchronization
+
+/// A buffer with memory of its own, given back to its pool when nobody holds it.
+final class DeviceBuffer: @unchecked Sendable {
+    // Sendable: constants; the bytes are ordered by the stream that uses them.
+    let raw: slv_buffer
+    private let pool: BufferPool
+    var byteCount: Int { Int(raw.size) }
+
+    init(_ raw: slv_buffer, _ pool: BufferPool) {
+        self.raw = raw
+        self.pool = pool
+    }
+
+    deinit { pool.giveBack(raw) }
+}
+
+/// Device memory: buffers in use, and a few spare ones for the calls that follow.
+final class BufferPool: @unchecked Sendable {
+    // Sendable: what changes is behind the lock.
+    private let device: OpaquePointer
+    private let limit: Int
+    private struct State {
+        var spares: [slv_buffer] = []
+        var allocated = 0
+        var isClosed = false
+    }
+    private let state = Mutex(State())
+    /// Spare buffers that are kept.
+    private static let capacity = 6
+
+    init(_ device: OpaquePointer, limit: Int) {
+        self.device = device
+        self.limit = limit
+    }
+
+    /// Bytes of device memory that are in use or spare.
+    var allocatedBytes: Int { state.withLock { $0.allocated } }
+
+    /// A buffer of at least `bytes`: a spare one that is not wildly larger, else a new one. Where the device refuses,
+    /// spare ones are let go and it is asked again. nil when there is no room.
+    func take(_ bytes: Int) -> DeviceBuffer? {
+        let size = max((bytes + 255) / 256 * 256, 256)
+        let raw = state.withLock { state -> slv_buffer? in
+            let fitting = state.spares.indices.filter {
+                let spare = Int(state.spares[$0].size)
+                return spare >= size && spare / 4 <= size + 1 << 16
+            }
+            if let best = fitting.min(by: { state.spares[$0].size < state.spares[$1].size }) {
+                return state.spares.remove(at: best)
+            }
+            if let made = make(size, &state) { return made }
+            dropSpares(&state)
+            return make(size, &state)
+        }
+        return raw.map { DeviceBuffer($0, self) }
+    }
+
+    private func make(_ size: Int, _ state: inout State) -> slv_buffer? {
+        guard size <= limit - min(limit, state.allocated) else { return nil }
+        var raw = slv_buffer()
+        guard slv_buffer_create(device, UInt64(size), Int32(SLV_LOCAL), &raw) == 0 else { return nil }
+        state.allocated += size
+        return raw
+    }
+
+    private func dropSpares(_ state: inout State) {
+        for spare in state.spares { destroy(spare, &state) }
+        state.spares = []
+    }
+
+    private func destroy(_ raw: slv_buffer, _ state: inout State) {
+        var raw = raw
+        slv_buffer_destroy(device, &raw)
+        state.allocated -= Int(raw.size)
+    }
+
+    fileprivate func giveBack(_ raw: slv_buffer) {
+        state.withLock { state in
+            state.spares.append(raw)
+            if state.isClosed { return dropSpares(&state) }
+            guard state.spares.count > BufferPool.capacity,
+                let smallest = state.spares.indices.min(by: { state.spares[$0].size < state.spares[$1].size })
+            else { return }
+            destroy(state.spares.remove(at: smallest), &state)
+        }
+    }
+
+    func removeAll() {
+        state.withLock { state in
+            state.isClosed = true
+            dropSpares(&state)
+        }
+    }
+}
+
+/// A place in device memory.
+struct DevicePlace {
+    let buffer: DeviceBuffer
+    let offset: Int
+    var address: UInt64 { buffer.raw.address + UInt64(offset) }
+}
+
+/// One buffer, handed out from its beginning, with the rounding of `WorkspacePlan.reserve`.
+struct DeviceArena {
+    let buffer: DeviceBuffer
+    let byteCount: Int
+    private(set) var used = 0
+
+    init(_ buffer: DeviceBuffer, byteCount: Int) {
+        self.buffer = buffer
+        self.byteCount = byteCount
+    }
+
+    mutating func take(_ bytes: Int) throws(ShortlistError) -> DevicePlace {
+        let padded = (bytes + Memory.alignment - 1) / Memory.alignment * Memory.alignment
+        guard bytes >= 0, padded <= byteCount - used else {
+            throw ShortlistError(.internalError, "\(bytes) bytes were not planned; \(byteCount - used) are left")
+        }
+        defer { used += padded }
+        return DevicePlace(buffer: buffer, offset: used)
+    }
+
+    mutating func reset() { used = 0 }
+}
+
+/// Device memory for what callers hand in: buffers are added as they are needed.
+struct InputArena {
+    private var arenas: [DeviceArena] = []
+    private static let chunk = 1 << 22
+
+    mutating func take(_ bytes: Int, from pool: BufferPool, for what: String) throws(ShortlistError) -> DevicePlace {
+        let padded = (bytes + Memory.alignment - 1) / Memory.alignment * Memory.alignment
+        for index in arenas.indices where arenas[index].byteCount - arenas[index].used >= padded {
+            return try arenas[index].take(bytes)
+        }
+        let size = max(padded, InputArena.chunk)
+        guard let buffer = pool.take(size) else {
+            throw ShortlistError(.outOfMemory, "\(what): the device has no room for \(size) bytes")
+        }
+        arenas.append(DeviceArena(buffer, byteCount: size))
+        return try arenas[arenas.count - 1].take(bytes)
+    }
+}
+
+// Sendable: numbers and an address; whoever uses the memory orders its access.
+extension slv_buffer: @unchecked @retroactive Sendable {}
