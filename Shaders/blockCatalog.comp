@@ -25,7 +25,7 @@ void main() {
     if (group >= push.endGroup) return;
     const uint chunk = group % args.chunks, tile = group / args.chunks % args.tilesPerBlock;
     const Block block = blockAt(args.firstBlock + group / args.chunks / args.tilesPerBlock * args.blockStep);
-    if (tile * 64 >= block.placeCount || !block.contributes) return;
+    if (tile * 64 >= block.placeCount || args.sweepFrom * 64 >= block.slotCount || !block.contributes) return;
     if (lane < 64)
         loadPlace(lane, block.firstPlace + tile * 64 + lane, tile * 64 + lane < block.placeCount);
     barrier();
@@ -34,7 +34,8 @@ void main() {
     [[unroll]] for (uint i = 0; i < 4; i++)
         [[unroll]] for (uint j = 0; j < 4; j++) result[i][j] = 0.0;
 
-    for (uint first = 0; first < block.slotCount; first += 64) {
+    const uint end = min(block.slotCount, args.sweepTo * 64);
+    for (uint first = args.sweepFrom * 64; first < end; first += 64) {
         barrier();
         if (lane < 64) loadGradientSlot(lane, block.firstSlot + first + lane, first + lane < block.slotCount);
         barrier();

@@ -23,7 +23,7 @@ void main() {
     const uint chunk = group % args.chunks, tile = group / args.chunks % args.tilesPerBlock;
     const uint number = args.firstBlock + group / args.chunks / args.tilesPerBlock * args.blockStep;
     const Block block = blockAt(number);
-    if (tile * 64 >= block.slotCount) return;
+    if (tile * 64 >= block.slotCount || args.sweepFrom * 64 >= block.placeCount) return;
     const uint firstSlot = block.firstSlot + tile * 64;
     if (lane < 64) loadGradientSlot(lane, firstSlot + lane, tile * 64 + lane < block.slotCount);
     barrier();
@@ -36,7 +36,8 @@ void main() {
     [[unroll]] for (uint i = 0; i < 4; i++)
         [[unroll]] for (uint j = 0; j < 4; j++) result[i][j] = 0.0;
 
-    for (uint first = 0; first < block.placeCount; first += 64) {
+    const uint end = min(block.placeCount, args.sweepTo * 64);
+    for (uint first = args.sweepFrom * 64; first < end; first += 64) {
         barrier();
         if (lane < 64) loadPlace(lane, block.firstPlace + first + lane, first + lane < block.placeCount);
         barrier();
@@ -93,5 +94,5 @@ void main() {
         if (lane < distance) scaleSums[lane] += scaleSums[lane + distance];
         barrier();
     }
-    if (lane == 0) args.scaleParts.v[number * args.tilesPerBlock + tile] = scaleSums[0];
+    if (lane == 0) args.scaleParts.v[number * args.tilesPerBlock + tile] += scaleSums[0];
 }

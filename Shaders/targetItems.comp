@@ -5,7 +5,7 @@
 #include "math.glsl"
 #include "target.glsl"
 layout(local_size_x = 256) in;
-struct Args { TARGET_MEMBERS Floats biasTarget; Words bits; Words before; uint owners; };
+struct Args { TARGET_MEMBERS Floats biasTarget; Words bits; Words before; uint owners; uint firstToken; };
 #include "push.glsl"
 #include "itemMap.glsl"
 shared uint found[8];
@@ -13,7 +13,7 @@ shared uint found[8];
 void main() {
     const uint owner = groupNumber(), lane = gl_LocalInvocationID.x;
     if (owner >= push.endGroup) return;
-    for (uint first = 0; first < args.count; first += 256) {
+    for (uint first = args.firstToken; first < args.count; first += 256) {
         if (lane < 8) found[lane] = 0;
         barrier();
         const uint mine = first + lane;

@@ -5,7 +5,12 @@ extension VulkanStream {
     func scratch(for kernel: KernelShape, limit: Int) -> ScratchNeed {
         func fixed(_ bytes: Int) -> ScratchNeed { ScratchNeed(least: bytes, planned: bytes) }
         switch kernel {
-        case .projectAndSelect, .hash, .targetRanks: return fixed(composedScratch(for: kernel))
+        case .projectAndSelect(let queries, let items, _, let k):
+            return isComposed(.projectAndSelect)
+                ? fixed(composedScratch(for: kernel))
+                : SelectPlan.scratch(queries: queries, items: items, k: k, limit: limit)
+        case .hash: return isComposed(.hash) ? fixed(composedScratch(for: kernel)) : .none
+        case .targetRanks: return isComposed(.targetRanks) ? fixed(composedScratch(for: kernel)) : .none
         case .sortByKey(let count, _): return SortPlan.scratch(count)
         case .gram(let rows, let width): return GramPlan.scratch(rows: rows, width: width, limit: limit)
         case .addProduct: return .none

@@ -19,15 +19,11 @@ final class VulkanStream: Stream {
     }
 
     func supports(_ kernel: Kernel) -> Bool {
-        Kernel.required.contains(kernel) || VulkanStream.nativeOptional.contains(KernelSet(kernel)) && !isComposed(kernel)
+        !isComposed(kernel)
     }
 
-    /// Optional kernels of its own.
-    static let nativeOptional: KernelSet = []
-
-    func isComposed(_ kernel: Kernel) -> Bool {
-        options.composed.contains(KernelSet(kernel)) || !VulkanStream.nativeOptional.contains(KernelSet(kernel))
-    }
+    /// Whether an optional kernel is to be composed of required ones.
+    func isComposed(_ kernel: Kernel) -> Bool { options.composed.contains(KernelSet(kernel)) }
 
     // MARK: A call
 

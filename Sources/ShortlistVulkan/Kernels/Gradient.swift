@@ -43,7 +43,7 @@ extension VulkanStream {
 
     /// GRADIENT_MEMBERS of common/gradient.glsl, after BLOCK_MEMBERS.
     private func describe(
-        _ call: GradientCall, _ grid: BlockGrid, output: DeviceMatrix?, _ a: inout Arguments
+        _ call: GradientCall, _ grid: BlockGrid, sweep: Range<Int>, output: DeviceMatrix?, _ a: inout Arguments
     ) throws(ShortlistError) {
         try describe(call.blocks, call.tokens, call.items, scale: call.scale, grid, &a)
         a.address(try reads(call.state.logSumExp))
@@ -51,6 +51,8 @@ extension VulkanStream {
         a.address(call.blocks.combination == .max ? try reads(call.state.winners) : 0)
         try a.word(call.chunks(output))
         try a.word(output?.rowStride ?? 0)
+        try a.word(sweep.lowerBound)
+        try a.word(sweep.upperBound)
         a.address(try writes(output))
     }
 
@@ -66,12 +68,15 @@ extension VulkanStream {
             }
             for (first, step, size) in call.blocks.tokenSets {
                 let grid = BlockGrid(first: first, step: step, count: size, tiles: tiles)
-                try run(
-                    "blockHidden", groups: grid.groups * call.chunks(call.targets.hidden),
-                    work: call.work * Double(size) / Double(max(count, 1))
-                ) { (a) throws(ShortlistError) in
-                    try describe(call, grid, output: call.targets.hidden, &a)
-                    a.address(try writes(parts))
+                let most = Sweep.tiles(width: call.items.matrix.columns, extra: 64)
+                for sweep in Sweep.runs(divided(call.blocks.shape.maxItems, 64), most: most) {
+                    try run(
+                        "blockHidden", groups: grid.groups * call.chunks(call.targets.hidden),
+                        work: call.work(blocks: size, of: call.blocks.shape.maxItems, sweep)
+                    ) { (a) throws(ShortlistError) in
+                        try describe(call, grid, sweep: sweep, output: call.targets.hidden, &a)
+                        a.address(try writes(parts))
+                    }
                 }
             }
             if let parts, let scale = call.targets.scale {
@@ -84,14 +89,17 @@ extension VulkanStream {
         let tiles = divided(call.blocks.shape.maxItems, 64)
         for (first, step, size) in call.blocks.itemSets {
             let grid = BlockGrid(first: first, step: step, count: size, tiles: tiles)
-            try run(
-                "blockCatalog", groups: grid.groups * call.chunks(call.targets.catalog),
-                work: call.work * Double(size) / Double(max(call.blocks.ranges.count, 1))
-            ) { (a) throws(ShortlistError) in
-                try describe(call, grid, output: call.targets.catalog, &a)
-                a.address(try writes(call.targets.bias))
-                a.address(try reads(call.targets.rows?.bits))
-                a.address(try reads(call.targets.rows?.before))
+            let most = Sweep.tiles(width: call.items.matrix.columns, extra: 192)
+            for sweep in Sweep.runs(divided(call.blocks.shape.maxTokens, 64), most: most) {
+                try run(
+                    "blockCatalog", groups: grid.groups * call.chunks(call.targets.catalog),
+                    work: call.work(blocks: size, of: call.blocks.shape.maxTokens, sweep)
+                ) { (a) throws(ShortlistError) in
+                    try describe(call, grid, sweep: sweep, output: call.targets.catalog, &a)
+                    a.address(try writes(call.targets.bias))
+                    a.address(try reads(call.targets.rows?.bits))
+                    a.address(try reads(call.targets.rows?.before))
+                }
             }
         }
     }
@@ -119,18 +127,24 @@ extension VulkanStream {
         }
         guard targets.catalog != nil || targets.bias != nil else { return }
         let owners = min(512, max(1, count / 16))
-        try run("targetItems", groups: owners, work: work + Double(owners * count)) { (a) throws(ShortlistError) in
-            try describe(call, output: targets.catalog, &a)
-            a.address(try writes(targets.bias))
-            a.address(try reads(targets.rows?.bits))
-            a.address(try reads(targets.rows?.before))
-            try a.word(owners)
+        // All tokens of a run may have one target.
+        let most = max(256, Sweep.iterations / (2 + divided(items.matrix.columns, 256)))
+        for tokens in Sweep.runs(count, most: most) {
+            try run("targetItems", groups: owners, work: work + Double(owners * tokens.count)) {
+                (a) throws(ShortlistError) in
+                try describe(call, output: targets.catalog, end: tokens.upperBound, &a)
+                a.address(try writes(targets.bias))
+                a.address(try reads(targets.rows?.bits))
+                a.address(try reads(targets.rows?.before))
+                try a.word(owners)
+                try a.word(tokens.lowerBound)
+            }
         }
     }
 
     /// TARGET_MEMBERS of common/target.glsl.
     private func describe(
-        _ call: TargetCall, output: DeviceMatrix?, _ a: inout Arguments
+        _ call: TargetCall, output: DeviceMatrix?, end: Int? = nil, _ a: inout Arguments
     ) throws(ShortlistError) {
         a.address(try reads(call.tokens.hidden.matrix))
         a.address(try reads(call.tokens.hidden.rows))
@@ -141,7 +155,7 @@ extension VulkanStream {
         a.address(try writes(output))
         for value in [
             call.tokens.hidden.matrix.rowStride, call.items.matrix.rowStride, output?.rowStride ?? 0,
-            call.items.matrix.columns, call.coefficients.count,
+            call.items.matrix.columns, end ?? call.coefficients.count,
         ] { try a.word(value) }
         a.float(call.scale)
     }
@@ -160,7 +174,11 @@ private struct GradientCall {
     /// Workgroups that share a tile's columns, 64 each; one where no rows are wanted.
     func chunks(_ output: DeviceMatrix?) -> Int { output == nil ? 1 : divided(items.matrix.columns, 64) }
 
-    var work: Double { ScorePlan.work(blocks.shape) * Double(1 + divided(items.matrix.columns, 64)) }
+    /// Of `blocks` blocks, a sweep of what has `length` rows.
+    func work(blocks count: Int, of length: Int, _ sweep: Range<Int>) -> Double {
+        let share = Double(count) / Double(max(blocks.ranges.count, 1)) * Double(sweep.count * 64) / Double(length)
+        return ScorePlan.work(blocks.shape) * Double(1 + divided(items.matrix.columns, 64)) * min(share, 1)
+    }
 }
 
 private struct TargetCall {

@@ -32,10 +32,12 @@ extension VulkanStream {
         return count
     }
 
-    private func clear(_ bits: Vector<UInt64>) throws(ShortlistError) {
-        try run("fillInt", groups: divided(bits.count * 2, 4096)) { (a) throws(ShortlistError) in
-            a.address(try writes(bits, discards: true))
-            try a.word(bits.count * 2)
+    /// Zeroes 64-bit numbers.
+    func clear<E: FixedWidthInteger & BitwiseCopyable>(_ numbers: Vector<E>) throws(ShortlistError) {
+        let words = numbers.count * MemoryLayout<E>.stride / 4
+        try run("fillInt", groups: divided(words, 4096)) { (a) throws(ShortlistError) in
+            a.address(try writes(numbers, discards: true))
+            try a.word(words)
             try a.word(0)
         }
     }

@@ -92,11 +92,17 @@ extension VulkanStream {
             a.address(try writes(previous, discards: true))
             try a.word(ids.count)
         }
-        try run("linkSort", groups: divided(last.count, 64), work: 100 * Double(ids.count)) {
-            (a) throws(ShortlistError) in
-            a.address(try writes(last))
-            a.address(try writes(previous))
-            try a.word(last.count)
+        // No chain is longer than there are places.
+        var width = 1
+        while width < ids.count {
+            try run("linkSort", groups: divided(last.count, 64), work: 10 * Double(ids.count)) {
+                (a) throws(ShortlistError) in
+                a.address(try writes(last))
+                a.address(try writes(previous))
+                try a.word(last.count)
+                try a.word(width)
+            }
+            width *= 2
         }
     }
 }

@@ -26,15 +26,17 @@ extension VulkanStream {
     ) throws(ShortlistError) {
         try open(.addProduct)
         let groups = divided(left.columns, 64) * divided(rows.width, 64)
-        let flops = 2 * Double(left.columns) * Double(rows.width) * Double(rows.count)
-        try run("addProduct", groups: groups, work: flops) { (a) throws(ShortlistError) in
-            a.address(try reads(left))
-            a.address(try reads(rows.matrix))
-            a.address(try reads(rows.rows))
-            a.address(try writes(result))
-            for value in [
-                left.rowStride, rows.matrix.rowStride, result.rowStride, rows.count, left.columns, rows.width,
-            ] { try a.word(value) }
+        for range in Sweep.runs(rows.count, most: Sweep.iterations) {
+            let flops = 2 * Double(left.columns) * Double(rows.width) * Double(range.count)
+            try run("addProduct", groups: groups, work: flops) { (a) throws(ShortlistError) in
+                a.address(try reads(left.rowRange(range)))
+                a.address(try reads(rows.rows == nil ? rows.matrix.rowRange(range) : rows.matrix))
+                a.address(try reads(rows.rows?.slice(range)))
+                a.address(try writes(result))
+                for value in [
+                    left.rowStride, rows.matrix.rowStride, result.rowStride, range.count, left.columns, rows.width,
+                ] { try a.word(value) }
+            }
         }
     }
 
@@ -45,12 +47,17 @@ extension VulkanStream {
         try withScratchVectors { () throws(ShortlistError) in
             let parts = runs == 1 ? result : try reserve(Double.self, count: runs * width * width)
             let tiles = divided(width, 16) * divided(width, 16)
-            let flops = 2 * Double(width) * Double(width) * Double(rows.count)
-            try run("gram", groups: tiles * runs, work: flops) { (a) throws(ShortlistError) in
-                a.address(try reads(rows.matrix))
-                a.address(try reads(rows.rows))
-                a.address(try writes(parts, discards: true))
-                for value in [rows.matrix.rowStride, rows.count, width, runs] { try a.word(value) }
+            try fill(parts, with: 0)
+            for range in Sweep.runs(rows.count, most: runs * Sweep.iterations / 2) {
+                let flops = 2 * Double(width) * Double(width) * Double(range.count)
+                try run("gram", groups: tiles * runs, work: flops) { (a) throws(ShortlistError) in
+                    a.address(try reads(rows.matrix))
+                    a.address(try reads(rows.rows))
+                    a.address(try writes(parts))
+                    for value in [rows.matrix.rowStride, range.lowerBound, range.count, width, runs] {
+                        try a.word(value)
+                    }
+                }
             }
             guard runs > 1 else { return }
             try run("gramJoin", groups: divided(width * width, 256)) { (a) throws(ShortlistError) in

@@ -101,9 +101,15 @@ enum ScorePlan {
         let groups = max(1, shape.blockCount * divided(shape.maxTokens, 64))
         // Runs of 1024 items at least.
         let wanted = min(64, divided(shape.maxItems, 1024), max(1, 1024 / groups))
-        var runs = max(1, wanted)
-        while runs > 1, bytes(shape, runs) > limit { runs /= 2 }
+        let least = least(shape)
+        var runs = max(least, wanted)
+        while runs > least, bytes(shape, runs) > limit { runs = max(least, runs / 2) }
         return runs
+    }
+
+    /// Runs that one invocation each can sweep.
+    private static func least(_ shape: BlockShape) -> Int {
+        max(1, divided(divided(shape.maxItems, 64), Sweep.tiles(width: shape.width, extra: 8)))
     }
 
     private static func bytes(_ shape: BlockShape, _ runs: Int) -> Int {
@@ -112,8 +118,9 @@ enum ScorePlan {
     }
 
     static func scratch(_ shape: BlockShape, limit: Int) -> ScratchNeed {
-        let runs = runs(shape, limit: limit)
-        return ScratchNeed(least: 0, planned: runs == 1 ? 0 : bytes(shape, runs))
+        let (least, planned) = (least(shape), runs(shape, limit: limit))
+        return ScratchNeed(
+            least: least == 1 ? 0 : bytes(shape, least), planned: planned == 1 ? 0 : bytes(shape, planned))
     }
 
     static func work(_ shape: BlockShape) -> Double {

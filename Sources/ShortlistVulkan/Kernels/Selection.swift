@@ -30,6 +30,7 @@ extension VulkanStream {
     ) throws(ShortlistError) {
         try checkStop()
         guard k > 0 else { return }
+        guard k <= 65_536 else { return try unpackOnHost(best, k: k, order: order, into: top) }
         try run("unpackTop", groups: top.ids.count / k, work: 100 * Double(top.ids.count)) {
             (a) throws(ShortlistError) in
             a.address(try writes(best))
@@ -37,6 +38,35 @@ extension VulkanStream {
             a.address(try writes(top.scores))
             try a.word(k)
             a.flag(order == .byIndex)
+        }
+    }
+
+    /// One workgroup would sort for too long: so many keys go through the host.
+    private func unpackOnHost(
+        _ best: Vector<UInt64>, k: Int, order: TopOrder, into top: TopOutput
+    ) throws(ShortlistError) {
+        func forEachRow(_ body: (Range<Int>) throws(ShortlistError) -> Void) throws(ShortlistError) {
+            for query in 0..<best.count / k { try body(query * k..<(query + 1) * k) }
+        }
+        try write(best) { (keys) throws(ShortlistError) in
+            try forEachRow { (row) in
+                var mine = UnsafeMutableBufferPointer(rebasing: keys[row])
+                // In both orders the larger number comes first: halves change places where ids decide.
+                func turn() {
+                    if order == .byIndex { for at in mine.indices { mine[at] = mine[at] << 32 | mine[at] >> 32 } }
+                }
+                turn()
+                sortInPlace(mine)
+                turn()
+                mine.reverse()
+            }
+            try write(top.ids) { (ids) throws(ShortlistError) in
+                for at in ids.indices { ids[at] = keys[at] == 0 ? -1 : TopKey.id(keys[at]) }
+            }
+            guard let scores = top.scores else { return }
+            try write(scores) { (scores) throws(ShortlistError) in
+                for at in scores.indices { scores[at] = keys[at] == 0 ? -.infinity : TopKey.score(keys[at]) }
+            }
         }
     }
 
