@@ -13,7 +13,9 @@ let hasVulkan: Bool = {
     case "0": return false
     case "1": return true
     default:
-        let folders = ["/usr/include", "/usr/local/include"] + [Context.environment["VULKAN_SDK"].map { $0 + "/include" }].compactMap(\.self)
+        let folders =
+            ["/usr/include", "/usr/local/include"]
+            + [Context.environment["VULKAN_SDK"].map { $0 + "/include" }].compactMap(\.self)
         return folders.contains { FileManager.default.fileExists(atPath: $0 + "/vulkan/vulkan.h") }
     }
 }()
@@ -55,7 +57,7 @@ let package = Package(
         .target(
             name: "Shortlist",
             dependencies: ["ShortlistCore", "ShortlistLosses", "ShortlistCPU"] + (hasVulkan ? ["ShortlistVulkan"] : []),
-            swiftSettings: swift6),
+            swiftSettings: swift6 + (hasVulkan ? [.define("SHORTLIST_VULKAN")] : [])),
         .target(name: "CShortlist", path: "include", publicHeadersPath: "."),
         .target(
             name: "ShortlistC", dependencies: ["Shortlist", "CShortlist"], exclude: ["shortlist.map"],

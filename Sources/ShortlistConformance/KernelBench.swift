@@ -69,9 +69,10 @@ final class KernelBench {
         guard matrix.rows > 0, matrix.columns > 0 else { return }
         let count = (matrix.rows - 1) * matrix.rowStride + matrix.columns
         let elements = try read(Vector<Float>(buffer: matrix.buffer, offset: matrix.offset, count: count))
-        memory.set((0..<matrix.rows).flatMap { row in
-            elements[row * matrix.rowStride..<row * matrix.rowStride + matrix.columns]
-        })
+        memory.set(
+            (0..<matrix.rows).flatMap { row in
+                elements[row * matrix.rowStride..<row * matrix.rowStride + matrix.columns]
+            })
     }
 
     func read<E: BitwiseCopyable>(_ vector: Vector<E>) throws(ShortlistError) -> [E] {

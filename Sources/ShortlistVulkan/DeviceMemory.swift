@@ -2,19 +2,27 @@ import CVulkan
 import ShortlistCore
 import Synchronization
 
+/// A buffer with memory of its own, as Vulkan knows it.
+struct Allocation: @unchecked Sendable {
+    // Sendable: numbers and an address; whoever uses the memory orders its access.
+    var raw: slv_buffer
+    var byteCount: Int { Int(raw.size) }
+}
+
 /// A buffer with memory of its own, given back to its pool when nobody holds it.
 final class DeviceBuffer: @unchecked Sendable {
     // Sendable: constants; the bytes are ordered by the stream that uses them.
-    let raw: slv_buffer
+    private let allocation: Allocation
     private let pool: BufferPool
-    var byteCount: Int { Int(raw.size) }
+    var raw: slv_buffer { allocation.raw }
+    var byteCount: Int { allocation.byteCount }
 
-    init(_ raw: slv_buffer, _ pool: BufferPool) {
-        self.raw = raw
+    init(_ allocation: Allocation, _ pool: BufferPool) {
+        self.allocation = allocation
         self.pool = pool
     }
 
-    deinit { pool.giveBack(raw) }
+    deinit { pool.giveBack(allocation) }
 }
 
 /// Device memory: buffers in use, and a few spare ones for the calls that follow.
@@ -23,7 +31,7 @@ final class BufferPool: @unchecked Sendable {
     private let device: OpaquePointer
     private let limit: Int
     private struct State {
-        var spares: [slv_buffer] = []
+        var spares: [Allocation] = []
         var allocated = 0
         var isClosed = false
     }
@@ -43,27 +51,27 @@ final class BufferPool: @unchecked Sendable {
     /// spare ones are let go and it is asked again. nil when there is no room.
     func take(_ bytes: Int) -> DeviceBuffer? {
         let size = max((bytes + 255) / 256 * 256, 256)
-        let raw = state.withLock { state -> slv_buffer? in
+        let taken = state.withLock { state -> Allocation? in
             let fitting = state.spares.indices.filter {
-                let spare = Int(state.spares[$0].size)
+                let spare = state.spares[$0].byteCount
                 return spare >= size && spare / 4 <= size + 1 << 16
             }
-            if let best = fitting.min(by: { state.spares[$0].size < state.spares[$1].size }) {
+            if let best = fitting.min(by: { state.spares[$0].byteCount < state.spares[$1].byteCount }) {
                 return state.spares.remove(at: best)
             }
             if let made = make(size, &state) { return made }
             dropSpares(&state)
             return make(size, &state)
         }
-        return raw.map { DeviceBuffer($0, self) }
+        return taken.map { DeviceBuffer($0, self) }
     }
 
-    private func make(_ size: Int, _ state: inout State) -> slv_buffer? {
+    private func make(_ size: Int, _ state: inout State) -> Allocation? {
         guard size <= limit - min(limit, state.allocated) else { return nil }
         var raw = slv_buffer()
         guard slv_buffer_create(device, UInt64(size), Int32(SLV_LOCAL), &raw) == 0 else { return nil }
         state.allocated += size
-        return raw
+        return Allocation(raw: raw)
     }
 
     private func dropSpares(_ state: inout State) {
@@ -71,18 +79,18 @@ final class BufferPool: @unchecked Sendable {
         state.spares = []
     }
 
-    private func destroy(_ raw: slv_buffer, _ state: inout State) {
-        var raw = raw
+    private func destroy(_ allocation: Allocation, _ state: inout State) {
+        var raw = allocation.raw
         slv_buffer_destroy(device, &raw)
-        state.allocated -= Int(raw.size)
+        state.allocated -= allocation.byteCount
     }
 
-    fileprivate func giveBack(_ raw: slv_buffer) {
+    fileprivate func giveBack(_ allocation: Allocation) {
         state.withLock { state in
-            state.spares.append(raw)
+            state.spares.append(allocation)
             if state.isClosed { return dropSpares(&state) }
             guard state.spares.count > BufferPool.capacity,
-                let smallest = state.spares.indices.min(by: { state.spares[$0].size < state.spares[$1].size })
+                let smallest = state.spares.indices.min(by: { state.spares[$0].byteCount < state.spares[$1].byteCount })
             else { return }
             destroy(state.spares.remove(at: smallest), &state)
         }
@@ -144,6 +152,3 @@ struct InputArena {
         return try arenas[arenas.count - 1].take(bytes)
     }
 }
-
-// Sendable: numbers and an address; whoever uses the memory orders its access.
-extension slv_buffer: @unchecked @retroactive Sendable {}

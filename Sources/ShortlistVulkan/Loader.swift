@@ -52,25 +52,22 @@ extension slv_device_info {
     var isProcessor: Bool { type == 4 }
 
     /// Discrete before integrated before anything else; 0 for one that lacks something.
-    func score(softwareAllowed: Bool) -> Int {
+    var score: Int {
         guard missingText.isEmpty else { return 0 }
         switch type {
         case 2: return 1000
         case 1: return 500
         case 3: return 400
-        case 4: return softwareAllowed ? 10 : 0
+        case 4: return 1
         default: return 5
         }
     }
 
-    func detail(softwareAllowed: Bool) -> String {
+    var detail: String {
         let kinds = ["another kind of device", "integrated GPU", "discrete GPU", "virtual GPU", "a processor"]
         let kind = kinds[type < 5 ? Int(type) : 0]
         let version = "Vulkan \(api_version >> 22 & 0x7F).\(api_version >> 12 & 0x3FF)"
-        if !missingText.isEmpty { return "\(kind), \(version), lacks \(missingText)" }
-        let memory = "\(local_heap_bytes >> 20) MiB"
-        return isProcessor && !softwareAllowed
-            ? "\(kind), \(version), \(memory): software devices are used when asked for by index alone"
-            : "\(kind), \(version), \(memory)"
+        return missingText.isEmpty
+            ? "\(kind), \(version), \(local_heap_bytes >> 20) MiB" : "\(kind), \(version), lacks \(missingText)"
     }
 }

@@ -45,7 +45,9 @@ final class Recorder {
     deinit {
         // Nothing may be in flight when memory goes.
         if submitted > 0, !device.isLost { _ = slv_wait(device.handle, semaphore, submitted, UInt64.max) }
-        for var buffer in [ring, upload, download] where buffer.buffer != 0 { slv_buffer_destroy(device.handle, &buffer) }
+        for var buffer in [ring, upload, download] where buffer.buffer != 0 {
+            slv_buffer_destroy(device.handle, &buffer)
+        }
         if semaphore != 0 { slv_semaphore_destroy(device.handle, semaphore) }
         if raw.pool != 0 { slv_recorder_destroy(device.handle, &raw) }
     }

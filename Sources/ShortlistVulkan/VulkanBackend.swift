@@ -5,19 +5,16 @@ import Synchronization
 ///
 /// libvulkan is opened at run time: without it, or without a driver, the backend is listed as unavailable with the
 /// reason. A device needs 64-bit integers and floats in shaders, buffer device addresses, scalar block layout and
-/// timeline semaphores; `devices()` says what one lacks. Software devices (lavapipe) have score 0, so that nothing
-/// chooses one by itself, unless the backend is made with `softwareDevices: true` or SHORTLIST_VULKAN_SOFTWARE is set.
+/// timeline semaphores; `devices()` says what one lacks. Discrete devices come before integrated ones; a software
+/// device (lavapipe) is used only where this backend was asked for by name and has no other.
 public struct VulkanBackend: Backend {
     public let name = "vulkan"
     let options: VulkanOptions
     private let shared: Shared
 
-    /// - Parameters:
-    ///   - softwareDevices: Whether devices that are processors may be used.
-    ///   - validation: Whether the Khronos validation layer checks every call; `validationMessages` has what it said.
-    public init(softwareDevices: Bool = false, validation: Bool = false) {
-        self.init(VulkanOptions(softwareDevices: softwareDevices, validation: validation))
-    }
+    /// - Parameter validation: Whether the Khronos validation layer checks every call; `validationMessages` has what it
+    ///   said.
+    public init(validation: Bool = false) { self.init(VulkanOptions(validation: validation)) }
 
     package init(_ options: VulkanOptions) {
         self.options = options
@@ -28,8 +25,8 @@ public struct VulkanBackend: Backend {
         guard case .success(let loader) = shared.loader() else { return [] }
         return loader.devices.enumerated().map { index, info in
             Device(
-                name: info.nameText, index: index, score: info.score(softwareAllowed: options.softwareAllowed),
-                detail: info.detail(softwareAllowed: options.softwareAllowed))
+                name: info.nameText, index: index, score: info.score, detail: info.detail,
+                onlyByName: info.isProcessor)
         }
     }
 
@@ -64,7 +61,6 @@ public struct VulkanBackend: Backend {
 
 /// How a Vulkan backend is made; tests force its variants.
 package struct VulkanOptions: Sendable {
-    package var softwareDevices = false
     package var validation = false
     /// Bytes of staging memory in each direction; small ones force uploads in many pieces.
     package var stagingBytes = 16 << 20
@@ -75,12 +71,7 @@ package struct VulkanOptions: Sendable {
     /// Device memory that may be allocated, to test its end.
     package var memoryLimit = Int.max
 
-    package init(softwareDevices: Bool = false, validation: Bool = false) {
-        self.softwareDevices = softwareDevices
-        self.validation = validation
-    }
-
-    var softwareAllowed: Bool { softwareDevices || environmentValue("SHORTLIST_VULKAN_SOFTWARE") == "1" }
+    package init(validation: Bool = false) { self.validation = validation }
 }
 
 /// What the copies of one backend share: the loader, opened when first asked for, and devices in use.
@@ -114,10 +105,8 @@ private final class Shared: Sendable {
                 .invalidArgument, "the Vulkan backend has \(loader.devices.count) devices; asked for \(index)")
         }
         let info = loader.devices[index]
-        guard info.score(softwareAllowed: options.softwareAllowed) > 0 else {
-            throw ShortlistError(
-                .backendUnavailable,
-                "\(info.nameText) cannot be used: \(info.detail(softwareAllowed: options.softwareAllowed))")
+        guard info.score > 0 else {
+            throw ShortlistError(.backendUnavailable, "\(info.nameText) cannot be used: \(info.detail)")
         }
         let made = state.withLock { state -> Result<VulkanDevice, ShortlistError> in
             // A lost device is made anew; contexts on the old one stay dead.
