@@ -6,7 +6,7 @@ import Glibc
 /// The file begins with a line of its own: a magic word, a version, and a checksum of the rest. One that is damaged or
 /// of another version is not used and is written anew; the driver checks its own header besides. Failing to read or
 /// write it costs time alone, so that neither is an error.
-struct PipelineCacheFile {
+package struct PipelineCacheFile {
     private let path: String
     private static let magic: [UInt8] = Array("shortlist-pipelines-1\n".utf8)
 
@@ -28,9 +28,9 @@ struct PipelineCacheFile {
         path = "\(folder)/shortlist/vulkan-\(uuid)-\(String(info.driver_version, radix: 16)).bin"
     }
 
-    init(path: String) { self.path = path }
+    package init(path: String) { self.path = path }
 
-    func read() -> [UInt8]? {
+    package func read() -> [UInt8]? {
         guard let file = fopen(path, "rb") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []
@@ -46,7 +46,7 @@ struct PipelineCacheFile {
         return Array(bytes[head..<head + 8]) == PipelineCacheFile.checksum(body) ? body : nil
     }
 
-    func write(_ body: [UInt8]) {
+    package func write(_ body: [UInt8]) {
         // Written beside and renamed, so that no reader sees half a file.
         let temporary = "\(path).\(getpid())"
         guard let file = fopen(temporary, "wb") else { return }

@@ -15,7 +15,7 @@ extension VulkanStream {
         case .gram(let rows, let width): return GramPlan.scratch(rows: rows, width: width, limit: limit)
         case .addProduct: return .none
         case .combine(let tokens): return fixed(padded(divided(tokens, 256) * 32))
-        case .blockLogSumExp(let shape): return ScorePlan.scratch(shape, limit: limit)
+        case .blockLogSumExp(let shape): return ScorePlan.scratch(shape, limit: limit, sweep)
         case .blockGradient(let shape, let gradients):
             return fixed(gradients.scale ? padded(shape.blockCount * divided(shape.maxTokens, 64) * 8) : 0)
         case .targetGradient(let tokens, _, _): return fixed(padded(tokens * 8))

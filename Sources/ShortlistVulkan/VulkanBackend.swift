@@ -46,6 +46,14 @@ public struct VulkanBackend: Backend {
         return loader.validationMessages
     }
 
+    /// For tests: what follows when the driver reports that a device, which must be open, is gone.
+    package func loseDevice(_ index: Int) throws(ShortlistError) { try shared.device(index).markLost() }
+
+    /// Bytes of memory that an open device has in use or spare.
+    package func allocatedBytes(device index: Int) throws(ShortlistError) -> Int {
+        try shared.device(index).pool.allocatedBytes
+    }
+
     /// Opens a device. Streams of one backend share the device and its compiled kernels; each has its own memory.
     ///
     /// - Throws: `backendUnavailable` with the reason, `invalidArgument` for an index or fewer than one thread,
@@ -66,6 +74,8 @@ package struct VulkanOptions: Sendable {
     package var stagingBytes = 16 << 20
     /// Workgroups of one slice of a dispatch at most.
     package var sliceGroups = 1 << 22
+    /// Iterations of one invocation at most, instead of what suits the device: small numbers force many sweeps.
+    package var sweepIterations: Int?
     /// Optional kernels that are composed of required ones although there are native ones.
     package var composed: KernelSet = []
     /// Device memory that may be allocated, to test its end.

@@ -10,11 +10,13 @@ final class VulkanStream: Stream {
     let recorder: Recorder
     let options: VulkanOptions
     var workspace: VulkanWorkspace?
+    let sweep: Sweep
     private let process = getpid()
 
     init(_ device: VulkanDevice, options: VulkanOptions) throws(ShortlistError) {
         self.device = device
         self.options = options
+        sweep = Sweep(iterations: options.sweepIterations ?? (device.info.isProcessor ? 50_000 : 1_000_000))
         recorder = try Recorder(device, options: options)
     }
 

@@ -4,7 +4,7 @@ import ShortlistVulkan
 import Testing
 
 /// What is held to the suite: the backend as it is, with every optional kernel composed of required ones, and with tiny
-/// staging memory and slices of a few workgroups. All of them under the validation layer.
+/// staging memory, slices of a few workgroups and short sweeps. All of them under the validation layer.
 enum Variant: CaseIterable, Sendable, CustomTestStringConvertible {
     case standard, composed, small
 
@@ -19,6 +19,7 @@ enum Variant: CaseIterable, Sendable, CustomTestStringConvertible {
         case .small:
             options.stagingBytes = 4096
             options.sliceGroups = 3
+            options.sweepIterations = 600
         }
         return options
     }

@@ -68,13 +68,13 @@ extension VulkanStream {
             }
             for (first, step, size) in call.blocks.tokenSets {
                 let grid = BlockGrid(first: first, step: step, count: size, tiles: tiles)
-                let most = Sweep.tiles(width: call.items.matrix.columns, extra: 64)
-                for sweep in Sweep.runs(divided(call.blocks.shape.maxItems, 64), most: most) {
+                let most = sweep.tiles(width: call.items.matrix.columns, extra: 128)
+                for tilesOfRun in Sweep.runs(divided(call.blocks.shape.maxItems, 64), most: most) {
                     try run(
                         "blockHidden", groups: grid.groups * call.chunks(call.targets.hidden),
-                        work: call.work(blocks: size, of: call.blocks.shape.maxItems, sweep)
+                        work: call.work(blocks: size, of: call.blocks.shape.maxItems, tilesOfRun)
                     ) { (a) throws(ShortlistError) in
-                        try describe(call, grid, sweep: sweep, output: call.targets.hidden, &a)
+                        try describe(call, grid, sweep: tilesOfRun, output: call.targets.hidden, &a)
                         a.address(try writes(parts))
                     }
                 }
@@ -89,13 +89,13 @@ extension VulkanStream {
         let tiles = divided(call.blocks.shape.maxItems, 64)
         for (first, step, size) in call.blocks.itemSets {
             let grid = BlockGrid(first: first, step: step, count: size, tiles: tiles)
-            let most = Sweep.tiles(width: call.items.matrix.columns, extra: 192)
-            for sweep in Sweep.runs(divided(call.blocks.shape.maxTokens, 64), most: most) {
+            let most = sweep.tiles(width: call.items.matrix.columns, extra: 272)
+            for tilesOfRun in Sweep.runs(divided(call.blocks.shape.maxTokens, 64), most: most) {
                 try run(
                     "blockCatalog", groups: grid.groups * call.chunks(call.targets.catalog),
-                    work: call.work(blocks: size, of: call.blocks.shape.maxTokens, sweep)
+                    work: call.work(blocks: size, of: call.blocks.shape.maxTokens, tilesOfRun)
                 ) { (a) throws(ShortlistError) in
-                    try describe(call, grid, sweep: sweep, output: call.targets.catalog, &a)
+                    try describe(call, grid, sweep: tilesOfRun, output: call.targets.catalog, &a)
                     a.address(try writes(call.targets.bias))
                     a.address(try reads(call.targets.rows?.bits))
                     a.address(try reads(call.targets.rows?.before))
@@ -128,7 +128,7 @@ extension VulkanStream {
         guard targets.catalog != nil || targets.bias != nil else { return }
         let owners = min(512, max(1, count / 16))
         // All tokens of a run may have one target.
-        let most = max(256, Sweep.iterations / (2 + divided(items.matrix.columns, 256)))
+        let most = max(256, sweep.iterations / (2 + divided(items.matrix.columns, 256)))
         for tokens in Sweep.runs(count, most: most) {
             try run("targetItems", groups: owners, work: work + Double(owners * tokens.count)) {
                 (a) throws(ShortlistError) in

@@ -7,7 +7,9 @@ extension VulkanStream {
     ) throws(ShortlistError) {
         if isComposed(.hash) { return try composedHash(rows, directions: directions, into: keys) }
         try open(.hash)
-        guard divided(directions.rows, 64) <= Sweep.tiles(width: rows.width, extra: 4) else {
+        // A sweep cannot be cut here; millions of directions are no hash.
+        let longest = Sweep(iterations: max(sweep.iterations, 50_000))
+        guard divided(directions.rows, 64) <= longest.tiles(width: rows.width, extra: 4) else {
             throw ShortlistError(
                 .unsupported, "the Vulkan backend hashes with fewer than \(directions.rows) directions at this width")
         }
@@ -35,7 +37,7 @@ extension VulkanStream {
         try clear(counts)
         let tiles = divided(items.count, 64)
         let groups = divided(queries.count, 64)
-        let least = divided(tiles, Sweep.tiles(width: queries.width, extra: 24))
+        let least = divided(tiles, sweep.tiles(width: queries.width, extra: 24))
         let runs = max(1, least, min(divided(tiles, 16), 1024 / max(groups, 1)))
         let flops = 2 * Double(queries.count) * Double(items.count) * Double(queries.width + 10)
         try run("rankItems", groups: groups * runs, work: flops) { (a) throws(ShortlistError) in

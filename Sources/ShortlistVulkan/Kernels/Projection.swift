@@ -26,7 +26,7 @@ extension VulkanStream {
     ) throws(ShortlistError) {
         try open(.addProduct)
         let groups = divided(left.columns, 64) * divided(rows.width, 64)
-        for range in Sweep.runs(rows.count, most: Sweep.iterations) {
+        for range in Sweep.runs(rows.count, most: sweep.iterations / 2) {
             let flops = 2 * Double(left.columns) * Double(rows.width) * Double(range.count)
             try run("addProduct", groups: groups, work: flops) { (a) throws(ShortlistError) in
                 a.address(try reads(left.rowRange(range)))
@@ -48,7 +48,7 @@ extension VulkanStream {
             let parts = runs == 1 ? result : try reserve(Double.self, count: runs * width * width)
             let tiles = divided(width, 16) * divided(width, 16)
             try fill(parts, with: 0)
-            for range in Sweep.runs(rows.count, most: runs * Sweep.iterations / 2) {
+            for range in Sweep.runs(rows.count, most: runs * sweep.iterations / 2) {
                 let flops = 2 * Double(width) * Double(width) * Double(range.count)
                 try run("gram", groups: tiles * runs, work: flops) { (a) throws(ShortlistError) in
                     a.address(try reads(rows.matrix))

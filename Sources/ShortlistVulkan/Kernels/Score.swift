@@ -25,7 +25,7 @@ extension VulkanStream {
         _ blocks: CandidateBlocks, _ tokens: TokenSet, _ items: ItemSet, scale: Float, into slots: Vector<Float>
     ) throws(ShortlistError) {
         try open(.blockLogSumExp)
-        let runs = ScorePlan.runs(blocks.shape, limit: try opened().scratchLimit)
+        let runs = ScorePlan.runs(blocks.shape, limit: try opened().scratchLimit, sweep)
         try withScratchVectors { () throws(ShortlistError) in
             let parts = runs == 1 ? slots : try reserve(Float.self, count: slots.count * runs * 2)
             let tiles = divided(blocks.shape.maxTokens, 64)
@@ -97,19 +97,19 @@ struct BlockGrid {
 
 enum ScorePlan {
     /// Into how many runs the items of a block are cut, so that a few blocks, or one, keep a device busy.
-    static func runs(_ shape: BlockShape, limit: Int) -> Int {
+    static func runs(_ shape: BlockShape, limit: Int, _ sweep: Sweep) -> Int {
         let groups = max(1, shape.blockCount * divided(shape.maxTokens, 64))
         // Runs of 1024 items at least.
         let wanted = min(64, divided(shape.maxItems, 1024), max(1, 1024 / groups))
-        let least = least(shape)
+        let least = least(shape, sweep)
         var runs = max(least, wanted)
         while runs > least, bytes(shape, runs) > limit { runs = max(least, runs / 2) }
         return runs
     }
 
     /// Runs that one invocation each can sweep.
-    private static func least(_ shape: BlockShape) -> Int {
-        max(1, divided(divided(shape.maxItems, 64), Sweep.tiles(width: shape.width, extra: 8)))
+    private static func least(_ shape: BlockShape, _ sweep: Sweep) -> Int {
+        max(1, divided(divided(shape.maxItems, 64), sweep.tiles(width: shape.width, extra: 16)))
     }
 
     private static func bytes(_ shape: BlockShape, _ runs: Int) -> Int {
@@ -117,8 +117,8 @@ enum ScorePlan {
         return overflow ? .max : padded(bytes)
     }
 
-    static func scratch(_ shape: BlockShape, limit: Int) -> ScratchNeed {
-        let (least, planned) = (least(shape), runs(shape, limit: limit))
+    static func scratch(_ shape: BlockShape, limit: Int, _ sweep: Sweep) -> ScratchNeed {
+        let (least, planned) = (least(shape, sweep), runs(shape, limit: limit, sweep))
         return ScratchNeed(
             least: least == 1 ? 0 : bytes(shape, least), planned: planned == 1 ? 0 : bytes(shape, planned))
     }
