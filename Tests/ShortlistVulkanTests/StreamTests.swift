@@ -18,9 +18,15 @@ private struct Problem: Sendable {
         targets = (0..<tokens).map { Int32($0 * 31 % count) }
     }
 
+    func evaluate(
+        _ evaluator: Evaluator, _ catalog: Catalog, limits: CallLimits = .init()
+    ) throws -> (loss: Double, bits: [UInt32], report: Report) {
+        try evaluate(SCE(seed: 3), evaluator, catalog, limits: limits)
+    }
+
     /// The loss, the gradient of X as bits, and the report.
     func evaluate(
-        _ loss: some Loss = SCE(seed: 3), _ evaluator: Evaluator, _ catalog: Catalog, limits: CallLimits = .init()
+        _ loss: some Loss, _ evaluator: Evaluator, _ catalog: Catalog, limits: CallLimits = .init()
     ) throws -> (loss: Double, bits: [UInt32], report: Report) {
         let gradient = try Matrix(rows: hidden.rows, columns: hidden.columns)
         let result = try targets.withUnsafeBufferPointer { targets in
@@ -113,7 +119,8 @@ struct StreamTests {
             #expect(error?.message.contains("dead") == true)
         }
         let alive = try evaluator(backend)
-        #expect(try problem.evaluate(alive, try Catalog(items: problem.items.view, on: alive.stream)).bits == before.bits)
+        #expect(
+            try problem.evaluate(alive, try Catalog(items: problem.items.view, on: alive.stream)).bits == before.bits)
     }
 
     @Test("two streams in two threads give each the bits of one alone")
