@@ -28,7 +28,7 @@ final class DeviceBuffer: @unchecked Sendable {
 /// Device memory: buffers in use, and a few spare ones for the calls that follow.
 final class BufferPool: @unchecked Sendable {
     // Sendable: what changes is behind the lock.
-    private let device: OpaquePointer
+    private let device: DeviceHandle
     private let limit: Int
     private struct State {
         var spares: [Allocation] = []
@@ -39,7 +39,7 @@ final class BufferPool: @unchecked Sendable {
     /// Spare buffers that are kept.
     private static let capacity = 6
 
-    init(_ device: OpaquePointer, limit: Int) {
+    init(_ device: DeviceHandle, limit: Int) {
         self.device = device
         self.limit = limit
     }
@@ -69,7 +69,7 @@ final class BufferPool: @unchecked Sendable {
     private func make(_ size: Int, _ state: inout State) -> Allocation? {
         guard size <= limit - min(limit, state.allocated) else { return nil }
         var raw = slv_buffer()
-        guard slv_buffer_create(device, UInt64(size), Int32(SLV_LOCAL), &raw) == 0 else { return nil }
+        guard slv_buffer_create(device.raw, UInt64(size), Int32(SLV_LOCAL), &raw) == 0 else { return nil }
         state.allocated += size
         return Allocation(raw: raw)
     }
@@ -81,7 +81,7 @@ final class BufferPool: @unchecked Sendable {
 
     private func destroy(_ allocation: Allocation, _ state: inout State) {
         var raw = allocation.raw
-        slv_buffer_destroy(device, &raw)
+        slv_buffer_destroy(device.raw, &raw)
         state.allocated -= allocation.byteCount
     }
 

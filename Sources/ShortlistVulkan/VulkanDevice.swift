@@ -3,19 +3,32 @@ import CVulkan
 import ShortlistCore
 import Synchronization
 
+/// Vulkan's device itself, which goes after the last thing that was made with it: a buffer may outlive its context.
+final class DeviceHandle: @unchecked Sendable {
+    // Sendable: constants.
+    let raw: OpaquePointer
+    private let loader: Loader
+
+    init(_ raw: OpaquePointer, _ loader: Loader) {
+        self.raw = raw
+        self.loader = loader
+    }
+
+    deinit { slv_device_destroy(raw) }
+}
+
 /// An open device: its queue, its compiled kernels and its spare memory. Shared by streams.
 final class VulkanDevice: @unchecked Sendable {
     // Sendable: `handle` is used from several threads only in ways Vulkan allows; the queue has a lock.
-    let handle: OpaquePointer
+    private let owner: DeviceHandle
+    var handle: OpaquePointer { owner.raw }
     let info: slv_device_info
     let pool: BufferPool
-    private let loader: Loader
     private let pipelines = Mutex<[String: UInt64]>([:])
     private let queue = Mutex<Void>(())
     private let lost = Atomic<Bool>(false)
 
     init(_ loader: Loader, index: Int, memoryLimit: Int) throws(ShortlistError) {
-        self.loader = loader
         info = loader.devices[index]
         let cache = PipelineCacheFile(info)
         let saved = cache?.read() ?? []
@@ -27,15 +40,14 @@ final class VulkanDevice: @unchecked Sendable {
                     ? .outOfMemory : .backendUnavailable,
                 "\(info.nameText): the device could not be opened (VkResult \(result))")
         }
-        handle = made
-        pool = BufferPool(made, limit: memoryLimit)
+        owner = DeviceHandle(made, loader)
+        pool = BufferPool(owner, limit: memoryLimit)
     }
 
     deinit {
         savePipelines()
         pool.removeAll()
         pipelines.withLock { for pipeline in $0.values { slv_pipeline_destroy(handle, pipeline) } }
-        slv_device_destroy(handle)
     }
 
     var isLost: Bool { lost.load(ordering: .relaxed) }
