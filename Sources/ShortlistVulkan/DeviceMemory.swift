@@ -145,10 +145,11 @@ struct InputArena {
             return try arenas[index].take(bytes)
         }
         let size = max(padded, InputArena.chunk)
-        guard let buffer = pool.take(size) else {
-            throw ShortlistError(.outOfMemory, "\(what): the device has no room for \(size) bytes")
+        // A whole chunk for the next ones too, or what is needed where that is too much.
+        guard let buffer = pool.take(size) ?? pool.take(padded) else {
+            throw ShortlistError(.outOfMemory, "\(what): the device has no room for \(padded) bytes")
         }
-        arenas.append(DeviceArena(buffer, byteCount: size))
+        arenas.append(DeviceArena(buffer, byteCount: min(size, buffer.byteCount)))
         return try arenas[arenas.count - 1].take(bytes)
     }
 }
