@@ -5,7 +5,7 @@ BACKEND ?=
 ARGS ?=
 QUICK ?=
 
-.PHONY: help demo test bootstrap build lib wheel install bench format lint sanitize clean
+.PHONY: help demo test bootstrap build lib wheel install bench shaders format lint sanitize clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ install: lib ## Install header, library and pkg-config file under PREFIX (defaul
 
 bench: bootstrap ## Time and memory beside PyTorch and faiss, and the floor of the products (QUICK=1 for a small run)
 	@Benchmarks/run $(if $(QUICK),--quick) $(ARGS)
+
+shaders: ## Compile Shaders/ to the committed SPIR-V (wants libshaderc; nothing else does)
+	@Tools/shaders
 
 format: ## Format Swift and Python
 	swift format format --in-place --recursive Package.swift Sources Tests examples Benchmarks python/tests

@@ -1,9 +1,36 @@
 // swift-tools-version: 6.1
+import Foundation
 import PackageDescription
 
 // One language mode for every Swift target; CI adds -warnings-as-errors on the command line, because a manifest that
 // carries unsafe flags cannot be depended upon.
 let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
+// The Vulkan backend is built where the Vulkan headers are (Debian: libvulkan-dev), and not with SHORTLIST_VULKAN=0;
+// SHORTLIST_VULKAN=1 builds it whatever is found. The library itself is opened at run time.
+let hasVulkan: Bool = {
+    switch Context.environment["SHORTLIST_VULKAN"] {
+    case "0": return false
+    case "1": return true
+    default:
+        let folders =
+            ["/usr/include", "/usr/local/include"]
+            + [Context.environment["VULKAN_SDK"].map { $0 + "/include" }].compactMap(\.self)
+        return folders.contains { FileManager.default.fileExists(atPath: $0 + "/vulkan/vulkan.h") }
+    }
+}()
+let vulkanTargets: [Target] =
+    hasVulkan
+    ? [
+        .target(name: "CVulkan"),
+        .target(name: "CShortlistShaders", exclude: ["spirv", "table.inc"]),
+        .target(
+            name: "ShortlistVulkan", dependencies: ["ShortlistCore", "CVulkan", "CShortlistShaders"],
+            swiftSettings: swift6),
+        .testTarget(
+            name: "ShortlistVulkanTests", dependencies: ["ShortlistVulkan", "ShortlistConformance", "ShortlistLosses"],
+            swiftSettings: swift6),
+    ] : []
 
 let package = Package(
     name: "shortlist",
@@ -29,8 +56,8 @@ let package = Package(
         // What users import, and what C programs link
         .target(
             name: "Shortlist",
-            dependencies: ["ShortlistCore", "ShortlistLosses", "ShortlistCPU"],
-            swiftSettings: swift6),
+            dependencies: ["ShortlistCore", "ShortlistLosses", "ShortlistCPU"] + (hasVulkan ? ["ShortlistVulkan"] : []),
+            swiftSettings: swift6 + (hasVulkan ? [.define("SHORTLIST_VULKAN")] : [])),
         .target(name: "CShortlist", path: "include", publicHeadersPath: "."),
         .target(
             name: "ShortlistC", dependencies: ["Shortlist", "CShortlist"], exclude: ["shortlist.map"],
@@ -57,6 +84,6 @@ let package = Package(
         .testTarget(
             name: "ShortlistTests", dependencies: ["Shortlist", "ShortlistReference", "ShortlistConformance"],
             swiftSettings: swift6),
-    ],
+    ] + vulkanTargets,
     cLanguageStandard: .gnu17
 )

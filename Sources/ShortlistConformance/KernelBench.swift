@@ -54,7 +54,7 @@ final class KernelBench {
         return try stream.bind(try memory.view())
     }
 
-    /// A matrix to be written, with what it holds after the call.
+    /// A matrix to be written, with what it holds after the call, or after `fetch`.
     func output(
         rows: Int, columns: Int, padding: Int = 3, fill: [Float]? = nil
     ) throws(ShortlistError) -> (DeviceMatrix, Guarded<Float>) {
@@ -62,6 +62,17 @@ final class KernelBench {
         memory.set(fill ?? Array(repeating: 0, count: rows * columns))
         kept.append(memory)
         return (try stream.bindOutput(try memory.mutableView()), memory)
+    }
+
+    /// Puts what kernels left in an output into its memory: a device does so at the end of the call alone.
+    func fetch(_ matrix: DeviceMatrix, into memory: Guarded<Float>) throws(ShortlistError) {
+        guard matrix.rows > 0, matrix.columns > 0 else { return }
+        let count = (matrix.rows - 1) * matrix.rowStride + matrix.columns
+        let elements = try read(Vector<Float>(buffer: matrix.buffer, offset: matrix.offset, count: count))
+        memory.set(
+            (0..<matrix.rows).flatMap { row in
+                elements[row * matrix.rowStride..<row * matrix.rowStride + matrix.columns]
+            })
     }
 
     func read<E: BitwiseCopyable>(_ vector: Vector<E>) throws(ShortlistError) -> [E] {

@@ -68,6 +68,7 @@ extension ConformanceSuite {
                 try bench.matrix(x.single, rows: rows, columns: width), rows: try bench.vector(order.map(Int32.init)))
             try stream.addProduct(
                 transposed: try bench.matrix(left.single, rows: rows, columns: columns), source, into: result)
+            try bench.fetch(result, into: memory)
             var want = before.double
             for (place, row) in order.enumerated() {
                 for c in 0..<columns {
@@ -97,6 +98,8 @@ extension ConformanceSuite {
             let (part, partMemory) = try bench.output(rows: some.count, columns: range.count)
             try stream.logits(
                 RowSource(left, rows: try bench.vector(some.map(Int32.init))), right, range: range, into: part)
+            try bench.fetch(all, into: allMemory)
+            try bench.fetch(part, into: partMemory)
             let pick = { (q: Int) in range.map { want[q * items + $0] } }
             report.expect(
                 allMemory.isIntact && allMemory.values.map(Double.init) == (0..<queries).flatMap(pick),

@@ -202,6 +202,8 @@ private struct ScoreRun {
         (targets.bias, targets.scale) = (try bench.room(c, Float(0)), try bench.room(1, 0.0))
         try stream.blockGradient(
             blocks, tokens, items, scale: options.scale, state: state, coefficients: coefficients, into: targets)
+        try bench.fetch(dX, into: hidden)
+        try bench.fetch(dY, into: catalog)
 
         let t = options.blockTokens
         let double = { (values: [Float]) in values.map(Double.init) }
@@ -250,6 +252,8 @@ private struct ScoreRun {
         let losses = try bench.read(state.losses)
         try bench.stream.targetGradient(
             tokens, items, scale: options.scale, state: state, coefficients: coefficients, into: targets)
+        if let matrix = targets.hidden { try bench.fetch(matrix, into: hidden) }
+        if let matrix = targets.catalog { try bench.fetch(matrix, into: catalog) }
         var (dX, dY) = before
         var (roomX, roomY) = (before.0.map { abs($0) }, before.1.map { abs($0) })
         for i in 0..<options.tokens where gs[i] != 0 {

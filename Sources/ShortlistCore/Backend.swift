@@ -7,12 +7,15 @@ public struct Device: Sendable, Equatable {
     public var score: Int
     /// Why the score is what it is: what the device has, or why it cannot run.
     public var detail: String
+    /// Whether `auto` passes it by, whatever its score: a software device, which is there for tests.
+    public var onlyByName: Bool
 
-    public init(name: String, index: Int, score: Int, detail: String) {
+    public init(name: String, index: Int, score: Int, detail: String, onlyByName: Bool = false) {
         self.name = name
         self.index = index
         self.score = score
         self.detail = detail
+        self.onlyByName = onlyByName
     }
 }
 
@@ -93,7 +96,7 @@ public struct BackendRegistry: Sendable {
         }
         var best: BackendChoice?
         for backend in backends {
-            for device in backend.devices() where device.score > best?.device.score ?? 0 {
+            for device in backend.devices() where !device.onlyByName && device.score > best?.device.score ?? 0 {
                 best = BackendChoice(
                     name: backend.name, device: device, reason: "highest score (\(device.score)): \(device.detail)",
                     backend: backend)

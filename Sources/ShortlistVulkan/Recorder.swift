@@ -1,0 +1,262 @@
+import CVulkan
+import Glibc
+import ShortlistCore
+
+/// Records dispatches and copies in order, submits them, and waits. One stream's, one thread at a time.
+///
+/// Between any two things that are recorded stands a barrier. Arguments of kernels lie in a ring that the host writes
+/// and the device reads; it begins anew after each wait, as do the staging buffers.
+final class Recorder {
+    let device: VulkanDevice
+    private var raw = slv_recorder()
+    private var semaphore: UInt64 = 0
+    private var submitted: UInt64 = 0
+    private var isRecording = false
+    private var ring = slv_buffer()
+    private var ringUsed = 0
+    private var upload = slv_buffer()
+    private var uploadUsed = 0
+    private var download = slv_buffer()
+    private let stagingBytes: Int
+    private let sliceGroups: Int
+    /// Work recorded since the last wait, in floating-point operations.
+    private var work = 0.0
+    private let workBudget: Double
+    /// The last kernel that was recorded, to name in an error.
+    private var lastKernel = "nothing"
+    private(set) var bytesUploaded = 0
+    private(set) var bytesDownloaded = 0
+
+    private static let ringBytes = 1 << 20
+
+    init(_ device: VulkanDevice, options: VulkanOptions) throws(ShortlistError) {
+        self.device = device
+        stagingBytes = options.stagingBytes
+        sliceGroups = options.sliceGroups
+        // So long may the host go without looking: about a tenth of a second.
+        workBudget = device.info.isProcessor ? 1e8 : 5e11
+        try device.check(slv_recorder_create(device.handle, 0, &raw), "a command pool")
+        try device.check(slv_semaphore_create(device.handle, &semaphore), "a timeline semaphore")
+        try device.check(
+            slv_buffer_create(device.handle, UInt64(Recorder.ringBytes), Int32(SLV_UPLOAD), &ring),
+            "the argument ring")
+    }
+
+    deinit {
+        // Nothing may be in flight when memory goes.
+        if submitted > 0, !device.isLost { _ = slv_wait(device.handle, semaphore, submitted, UInt64.max) }
+        for var buffer in [ring, upload, download] where buffer.buffer != 0 {
+            slv_buffer_destroy(device.handle, &buffer)
+        }
+        if semaphore != 0 { slv_semaphore_destroy(device.handle, semaphore) }
+        if raw.pool != 0 { slv_recorder_destroy(device.handle, &raw) }
+    }
+
+    func resetCounts() {
+        bytesUploaded = 0
+        bytesDownloaded = 0
+    }
+
+    // MARK: Kernels
+
+    /// Records one kernel on `groups` workgroups, in slices.
+    func dispatch(_ shader: Shader, groups: Int, arguments: Arguments, work flops: Double) throws(ShortlistError) {
+        guard arguments.count == shader.argumentCount, arguments.lastOffset == shader.lastOffset else {
+            throw ShortlistError(
+                .internalError,
+                "\(shader.name) takes \(shader.argumentCount) arguments, the last at byte \(shader.lastOffset); "
+                    + "it was given \(arguments.count), the last at \(arguments.lastOffset)")
+        }
+        guard groups > 0 else { return }
+        guard groups < Int(UInt32.max) else {
+            throw ShortlistError(.unsupported, "\(shader.name) on \(groups) workgroups")
+        }
+        let pipeline = try device.pipeline(shader)
+        let size = (arguments.bytes.count + 15) / 16 * 16
+        if ringUsed + size > Recorder.ringBytes { try flush() }
+        guard let mapped = ring.mapped else { throw ShortlistError(.internalError, "the argument ring is not mapped") }
+        arguments.bytes.withUnsafeBytes { bytes in
+            if let base = bytes.baseAddress { memcpy(mapped + ringUsed, base, bytes.count) }
+        }
+        let address = ring.address + UInt64(ringUsed)
+        ringUsed += size
+        lastKernel = shader.name
+        let widest = min(Int(device.info.max_workgroups), 65535)
+        let perSlice = min(sliceGroups, widest * widest)
+        var first = 0
+        while first < groups {
+            let end = min(groups, first + perSlice)
+            let x = min(end - first, widest)
+            let y = (end - first + x - 1) / x
+            try begin()
+            var push = Push(address: address, first: UInt32(first), end: UInt32(end), width: UInt32(x))
+            slv_dispatch(device.handle, &raw, pipeline, &push, 20, UInt32(x), UInt32(y))
+            slv_barrier(device.handle, &raw)
+            work += flops * Double(end - first) / Double(groups)
+            first = end
+            // A slice that refers to the ring's contents must be submitted before the ring begins anew: the last one.
+            if work > workBudget, first < groups { try submitAndWait() }
+        }
+        if work > workBudget { try flush() }
+    }
+
+    /// As the shaders declare it, common/push.glsl.
+    private struct Push {
+        var address: UInt64
+        var first: UInt32
+        var end: UInt32
+        var width: UInt32
+    }
+
+    // MARK: Copies
+
+    /// Rows of host memory into a place on the device, without the gaps between them.
+    func upload(
+        _ base: UnsafeRawPointer, rows: Int, rowBytes: Int, stride: Int, to place: DevicePlace
+    ) throws(ShortlistError) {
+        try copyIn(HostRowsOfBytes(base: base, rows: rows, rowBytes: rowBytes, stride: stride), to: place)
+    }
+
+    private func copyIn(_ source: HostRowsOfBytes, to place: DevicePlace) throws(ShortlistError) {
+        if upload.buffer == 0 {
+            try device.check(
+                slv_buffer_create(device.handle, UInt64(stagingBytes), Int32(SLV_UPLOAD), &upload),
+                "staging memory")
+        }
+        guard let mapped = upload.mapped else { throw ShortlistError(.internalError, "staging memory is not mapped") }
+        let total = source.rows * source.rowBytes
+        var done = 0
+        while done < total {
+            if uploadUsed >= stagingBytes { try flush() }
+            let piece = min(total - done, stagingBytes - uploadUsed)
+            source.gather(done..<done + piece, into: mapped + uploadUsed)
+            try begin()
+            slv_copy(
+                device.handle, &raw, upload.buffer, UInt64(uploadUsed), place.buffer.raw.buffer,
+                UInt64(place.offset + done), UInt64(piece))
+            slv_barrier(device.handle, &raw)
+            uploadUsed = min(stagingBytes, (uploadUsed + piece + 63) / 64 * 64)
+            done += piece
+            bytesUploaded += piece
+        }
+    }
+
+    /// Waits for everything and brings bytes back into rows of host memory.
+    func download(
+        _ place: DevicePlace, rows: Int, rowBytes: Int, stride: Int, to base: UnsafeMutableRawPointer
+    ) throws(ShortlistError) {
+        if download.buffer == 0 {
+            try device.check(
+                slv_buffer_create(device.handle, UInt64(stagingBytes), Int32(SLV_DOWNLOAD), &download),
+                "staging memory")
+        }
+        guard let mapped = download.mapped else { throw ShortlistError(.internalError, "staging memory is not mapped") }
+        let target = HostRowsOfBytes(base: UnsafeRawPointer(base), rows: rows, rowBytes: rowBytes, stride: stride)
+        let total = rows * rowBytes
+        var done = 0
+        while done < total {
+            let piece = min(total - done, stagingBytes)
+            try begin()
+            slv_copy(
+                device.handle, &raw, place.buffer.raw.buffer, UInt64(place.offset + done), download.buffer, 0,
+                UInt64(piece))
+            slv_barrier(device.handle, &raw)
+            try flush()
+            target.scatter(mapped, done..<done + piece, into: base)
+            done += piece
+            bytesDownloaded += piece
+        }
+    }
+
+    // MARK: Submission
+
+    private func begin() throws(ShortlistError) {
+        guard !isRecording else { return }
+        try device.checkAlive()
+        try device.check(slv_begin(device.handle, &raw, 0), "recording")
+        isRecording = true
+    }
+
+    /// Submits what was recorded and waits for it; the ring and the staging memory are free again.
+    func flush() throws(ShortlistError) {
+        try submitAndWait()
+        ringUsed = 0
+        uploadUsed = 0
+    }
+
+    private func submitAndWait() throws(ShortlistError) {
+        guard isRecording else { return }
+        isRecording = false
+        work = 0
+        try device.check(slv_end(device.handle, &raw), "recording")
+        try device.check(device.submit(raw, semaphore: semaphore, value: submitted + 1), "submitting \(lastKernel)")
+        submitted += 1
+        try device.check(slv_wait(device.handle, semaphore, submitted, UInt64.max), lastKernel)
+    }
+
+    /// Forgets what was recorded and not submitted.
+    func discard() {
+        if isRecording {
+            isRecording = false
+            _ = slv_end(device.handle, &raw)
+        }
+        ringUsed = 0
+        uploadUsed = 0
+        work = 0
+    }
+}
+
+/// Rows of bytes in host memory with gaps between them, addressed as if there were none.
+private struct HostRowsOfBytes {
+    let base: UnsafeRawPointer
+    let rows: Int
+    let rowBytes: Int
+    let stride: Int
+
+    private func forEachRun(_ range: Range<Int>, _ body: (_ at: Int, _ host: Int, _ count: Int) -> Void) {
+        guard stride != rowBytes, rows > 1 else { return body(0, range.lowerBound, range.count) }
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let (row, column) = place.quotientAndRemainder(dividingBy: rowBytes)
+            let count = min(rowBytes - column, range.upperBound - place)
+            body(place - range.lowerBound, row * stride + column, count)
+            place += count
+        }
+    }
+
+    func gather(_ range: Range<Int>, into target: UnsafeMutableRawPointer) {
+        forEachRun(range) { at, host, count in memcpy(target + at, base + host, count) }
+    }
+
+    func scatter(_ source: UnsafeRawPointer, _ range: Range<Int>, into target: UnsafeMutableRawPointer) {
+        forEachRun(range) { at, host, count in memcpy(target + host, source + at, count) }
+    }
+}
+
+/// A kernel's arguments as its shader lays them out: each member at a multiple of its own size.
+struct Arguments {
+    private(set) var bytes: [UInt8] = []
+    private(set) var count = 0
+    private(set) var lastOffset = 0
+
+    private mutating func append<T: BitwiseCopyable>(_ value: T) {
+        let size = MemoryLayout<T>.size
+        while bytes.count % size != 0 { bytes.append(0) }
+        lastOffset = bytes.count
+        count += 1
+        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+    }
+
+    /// An address; 0 for an optional argument that is absent.
+    mutating func address(_ value: UInt64) { append(value) }
+    mutating func float(_ value: Float) { append(value) }
+    mutating func double(_ value: Double) { append(value) }
+    /// A number of 32 bits without a sign.
+    mutating func word(_ value: Int) throws(ShortlistError) {
+        guard let word = UInt32(exactly: value) else {
+            throw ShortlistError(.unsupported, "\(value) does not fit a kernel's 32 bits")
+        }
+        append(word)
+    }
+    mutating func flag(_ value: Bool) { append(UInt32(value ? 1 : 0)) }
+}

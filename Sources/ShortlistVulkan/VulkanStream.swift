@@ -1,0 +1,128 @@
+import Glibc
+import ShortlistCore
+
+/// Runs kernels on a Vulkan device: each method records its dispatches; `read`, `finish` and whatever must return a
+/// number wait for them. Kernels live in `Kernels/`, each opposite its shader.
+final class VulkanStream: Stream {
+    let threads = 1
+    let telemetry = Telemetry()
+    let device: VulkanDevice
+    let recorder: Recorder
+    let options: VulkanOptions
+    var workspace: VulkanWorkspace?
+    let sweep: Sweep
+    private let process = getpid()
+
+    init(_ device: VulkanDevice, options: VulkanOptions) throws(ShortlistError) {
+        self.device = device
+        self.options = options
+        sweep = Sweep(iterations: options.sweepIterations ?? (device.info.isProcessor ? 50_000 : 1_000_000))
+        recorder = try Recorder(device, options: options)
+    }
+
+    func supports(_ kernel: Kernel) -> Bool {
+        !isComposed(kernel)
+    }
+
+    /// Whether an optional kernel is to be composed of required ones.
+    func isComposed(_ kernel: Kernel) -> Bool { options.composed.contains(KernelSet(kernel)) }
+
+    // MARK: A call
+
+    func begin(_ plan: WorkspacePlan) throws(ShortlistError) -> any Workspace {
+        let fresh = VulkanWorkspace(device)
+        try open(fresh, plan)
+        return fresh
+    }
+
+    func resume(_ saved: any Workspace, plan: WorkspacePlan) throws(ShortlistError) {
+        guard let saved = saved as? VulkanWorkspace, saved.device === device else {
+            throw ShortlistError(.invalidHandle, "the saved state belongs to another backend or device")
+        }
+        try open(saved, plan)
+    }
+
+    private func open(_ workspace: VulkanWorkspace, _ plan: WorkspacePlan) throws(ShortlistError) {
+        guard getpid() == process else {
+            throw ShortlistError(.forked, "this context was made before a fork; make a new one")
+        }
+        try device.checkAlive()
+        telemetry.reset()
+        recorder.resetCounts()
+        let room = plan.scratchLimit
+        var least = 0
+        var planned = 0
+        for kernel in plan.kernels {
+            let need = scratch(for: kernel, limit: room)
+            least = max(least, need.least)
+            planned = max(planned, need.planned)
+        }
+        telemetry.least = plan.committedBytes + least
+        guard telemetry.least <= plan.limit else {
+            throw ShortlistError(
+                .workspaceLimit,
+                "the workspace limit of \(plan.limit) bytes is too low: this call needs at least \(telemetry.least)",
+                bytesNeeded: telemetry.least)
+        }
+        do throws(ShortlistError) {
+            try workspace.open(plan, scratchBytes: planned, limit: room)
+        } catch {
+            // Out of device memory: once more with the smallest tiles.
+            guard error.code == .outOfMemory, least < planned else { throw error }
+            planned = least
+            try workspace.open(plan, scratchBytes: least, limit: least)
+        }
+        telemetry.planned = plan.committedBytes + planned
+        self.workspace = workspace
+    }
+
+    func finish() throws(ShortlistError) {
+        guard let workspace else { return }
+        defer {
+            recorder.discard()
+            telemetry.bytesUploaded = recorder.bytesUploaded
+            telemetry.bytesDownloaded = recorder.bytesDownloaded
+            workspace.close()
+            self.workspace = nil
+        }
+        if device.isLost { return try device.checkAlive() }
+        for buffer in workspace.buffers where buffer.isOutput && !buffer.hostIsCurrent {
+            try bringBack(buffer)
+        }
+        try recorder.flush()
+    }
+
+    func recycle(_ saved: any Workspace) { (saved as? VulkanWorkspace)?.release() }
+
+    func opened() throws(ShortlistError) -> VulkanWorkspace {
+        guard let workspace else { throw ShortlistError(.internalError, "a kernel ran outside a call") }
+        return workspace
+    }
+
+    /// What each kernel does first: say that it runs here, and ask whether it should.
+    func open(_ kernel: Kernel) throws(ShortlistError) {
+        telemetry.native.insert(KernelSet(kernel))
+        try checkStop()
+    }
+
+    func checkStop() throws(ShortlistError) {
+        if let shouldStop = try opened().shouldStop, shouldStop() {
+            throw ShortlistError(.cancelled, "the stop callback ended the call; outputs hold partial results")
+        }
+    }
+
+    /// Records a shader on `groups` workgroups; `work` is its floating-point operations, as far as they count.
+    func run(
+        _ shader: String, groups: Int, work: Double = 0,
+        _ fill: (inout Arguments) throws(ShortlistError) -> Void
+    ) throws(ShortlistError) {
+        guard groups > 0 else { return }
+        var arguments = Arguments()
+        try fill(&arguments)
+        try recorder.dispatch(try Shader(shader), groups: groups, arguments: arguments, work: work)
+        try checkStop()
+    }
+}
+
+/// ⌈a / b⌉.
+func divided(_ a: Int, _ b: Int) -> Int { (a + b - 1) / b }
