@@ -15,6 +15,9 @@ struct ConnectivityCommand: ParsableCommand {
     @Option(help: "Tokens of each text.")
     var length = 32
 
+    @Option(help: "Steps that a text goes on after it came out, so that its ends are no narrow escapes.")
+    var settlingSteps = 500
+
     @Option(help: "Steps of training each curve.")
     var curveSteps = 1000
 
@@ -30,6 +33,7 @@ struct ConnectivityCommand: ParsableCommand {
     func validate() throws {
         for (option, value) in [("--length", length), ("--curve-steps", curveSteps), ("--curve-points", curvePoints)]
         where value < 1 { throw ValidationError("\(option) must be at least 1, not \(value)") }
+        guard settlingSteps >= 0 else { throw ValidationError("--settling-steps must not be negative") }
         guard places >= 3 else { throw ValidationError("--places must be at least 3, not \(places)") }
     }
 
@@ -49,6 +53,7 @@ struct ConnectivityCommand: ParsableCommand {
         let ends = try [0, 1].map { end in
             var settings = fitOptions.settings
             settings.seed = settings.seed &+ UInt64(1000 * end)
+            settings.settlingSteps = settlingSteps
             let objective = Objective(model, texts: texts, arrangement: .leading)
             return try Fitter(objective: objective, settings: settings, log: log, name: "end \(end + 1) of 2").run()
         }

@@ -17,6 +17,8 @@ struct FitSettings: Codable, Sendable, Equatable {
     var stepsBetweenChecks = 10
     /// An attempt ends for a text when this share of its tokens is right.
     var wantedAccuracy = 1.0
+    /// How long a text goes on after that: its tokens then win by a margin.
+    var settlingSteps = 0
     /// An attempt ends for a text when its accuracy has not risen for this many steps; nil: never.
     var patience: Int?
     var sharesSecond = false
@@ -105,6 +107,7 @@ struct Fitter {
         let optimizer = try Adam(rows: vectors.table.rows, columns: vectors.table.columns, rule)
         var active = texts
         var attemptBest = [Int: (accuracy: Double, step: Int)]()
+        var reached = [Int: Int]()
         let clock = Stopwatch()
 
         for step in 0...settings.steps {
@@ -121,8 +124,9 @@ struct Fitter {
                     attemptBest[text] = (accuracy, step)
                 }
                 let open = active.enumerated().filter { place, text in
-                    accuracies[place] < settings.wantedAccuracy
-                        && !(settings.patience.map { step - (attemptBest[text]?.step ?? 0) >= $0 } ?? false)
+                    if accuracies[place] >= settings.wantedAccuracy, reached[text] == nil { reached[text] = step }
+                    if let since = reached[text] { return step - since < settings.settlingSteps }
+                    return !(settings.patience.map { step - (attemptBest[text]?.step ?? 0) >= $0 } ?? false)
                 }.map(\.element)
                 if open.isEmpty { return }
                 if !vectors.sharesSecond, open.count < active.count {
@@ -170,8 +174,11 @@ struct Fitter {
             }
             return
         }
-        for (place, text) in active.enumerated() where accuracies[place] > state.fits[text].accuracy {
-            state.fits[text] = fit(place)
+        for (place, text) in active.enumerated() {
+            let (new, old) = (fit(place), state.fits[text])
+            // Of equals the one that is surer of itself.
+            guard (new.accuracy, -new.loss) > (old.accuracy, -old.loss) else { continue }
+            state.fits[text] = new
             state.best.copy(text: text, from: vectors)
         }
     }

@@ -78,6 +78,19 @@ struct FitTests {
         for text in texts.indices { #expect(try objective.decode(text: text, loaded.vectors) == texts[text]) }
     }
 
+    @Test func `a text that settles is surer of its tokens than one that just came out`() throws {
+        let model = try World.model()
+        let results = try [0, 200].map { settling in
+            try World.fit(model, World.texts([5])) {
+                $0.attempts = 3
+                $0.settlingSteps = settling
+            }.result
+        }
+        #expect(results.allSatisfy { $0.meanAccuracy == 1 })
+        #expect(results[1].texts[0].loss < 0.8 * results[0].texts[0].loss)
+        #expect(results[1].steps >= results[0].steps + 200)
+    }
+
     @Test func `vectors of another model, and files that are none, are refused by name`() throws {
         let scratch = try Scratch()
         let model = try World.model()
