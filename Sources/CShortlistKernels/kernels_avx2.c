@@ -7,5 +7,6 @@
 #define ROWS 6
 #define VECTORS 1
 #include "strips.inc"
+#include "tiles.inc"
 #pragma clang attribute pop
 #endif

@@ -8,5 +8,6 @@
 #define ROWS 12
 #define VECTORS 2
 #include "strips.inc"
+#include "tiles.inc"
 #pragma clang attribute pop
 #endif

@@ -5,3 +5,4 @@
 #define ROWS 2
 #define VECTORS 1
 #include "strips.inc"
+#include "tiles.inc"

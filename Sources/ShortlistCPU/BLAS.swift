@@ -1,6 +1,6 @@
 import COpenBLAS
 
-/// The products. Each runs on the thread that calls it: OpenBLAS rounds differently when it splits a product, and the
+/// The products of large tiles; those of blocks are our own (tiles.inc). Each runs on the thread that calls it: OpenBLAS rounds differently when it splits a product, and the
 /// backend splits work itself.
 enum BLAS {
     /// Set once, when the first CPU stream is made; the thread count of OpenBLAS is process-wide.
@@ -17,17 +17,6 @@ enum BLAS {
         guard m > 0, n > 0 else { return }
         cblas_sgemm(
             CblasRowMajor, CblasNoTrans, CblasTrans, blasint(m), blasint(n), blasint(k), alpha, a, blasint(lda), b,
-            blasint(ldb), beta, c, blasint(ldc))
-    }
-
-    /// c (m × n) = alpha · a (m × k) · b (k × n) + beta · c
-    static func multiply(
-        _ m: Int, _ n: Int, _ k: Int, alpha: Float = 1, _ a: UnsafePointer<Float>, _ lda: Int,
-        _ b: UnsafePointer<Float>, _ ldb: Int, beta: Float = 0, _ c: UnsafeMutablePointer<Float>, _ ldc: Int
-    ) {
-        guard m > 0, n > 0 else { return }
-        cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(m), blasint(n), blasint(k), alpha, a, blasint(lda), b,
             blasint(ldb), beta, c, blasint(ldc))
     }
 

@@ -2,7 +2,9 @@
 //
 // Conventions: z is a tile of logits, `rows` x `cols`, consecutive rows `ld` floats apart. A logit that must not be
 // seen (an own target, a pair that an earlier block holds) is SL_MASKED; a bias of -infinity or SL_MASKED hides its
-// column. A logit that is not finite and not masked turns its row's sum into NaN, so that nothing hides it.
+// column. A logit that is not finite and not masked turns its row's sum into NaN, so that nothing hides it. Rows of z
+// and `bias` are read, and rows of z written, to the end of their last 16 numbers: ld is at least that, and what lies
+// past the last column is nobody's.
 // All functions are reentrant; none allocates.
 #pragma once
 
@@ -49,9 +51,20 @@ typedef struct {
 } sl_top;
 
 /// Packs rows first ..< first + count (row i is at `rows` + stride * (ids ? ids[i] : i)) into strips of 32 columns or
-/// fewer, a divisor of 32: room for ceil(count / 32) * 32 * width floats. What lies past the last row is 0.
+/// fewer, a divisor of 32: room for ceil(count / 32) * 32 * width floats. What lies past the last row is 0. Strips of
+/// the rows from any multiple of 32 on begin at that row's number times width.
 void sl_pack_strips(const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first, ptrdiff_t count,
                     ptrdiff_t width, float *strips);
+
+/// c (rows x columns, rows c_row apart) = alpha * a * b^T for a tile whose `columns` rows of b are packed in strips.
+/// Whole vectors of c are written: c_row is at least columns rounded up to 16.
+void sl_multiply_strips(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, float alpha, const float *a,
+                        ptrdiff_t a_row, const float *strips, float *c, ptrdiff_t c_row);
+
+/// c[i * c_row + j] += alpha * sum over k < depth of a[i * a_row + k * a_step] * b[k * b_row + j], for a tile. A row of
+/// b is read to the end of its last 16 numbers, whatever they are.
+void sl_add_product(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, float alpha, const float *a, ptrdiff_t a_row,
+                    ptrdiff_t a_step, const float *b, ptrdiff_t b_row, float *c, ptrdiff_t c_row);
 
 /// Scores rows first ..< first + count (found as above) against all queries and
 /// appends those that may be among the k best under the id i.
@@ -75,8 +88,10 @@ void sl_sort_u64(uint64_t *keys, ptrdiff_t n);
 /// How many of z (ids first, first + 1, ...) stand above a target: a greater value, or an equal one and a lower id.
 int64_t sl_count_above(const float *z, ptrdiff_t n, int32_t first, float target, int32_t target_id);
 
-/// z[j] = SL_MASKED where |chunks[j] - chunk| <= neighbours.
-void sl_mask_near(float *z, ptrdiff_t n, const int32_t *chunks, int32_t chunk, int32_t neighbours);
+/// z[i][j] = SL_MASKED where 0 <= places[t * places_ld + j] - first[t * token_ld + i] < count[t * token_ld + i] for one
+/// of the t < rounds: row i met column j in an earlier round. Rows of `places` are read as those of z are.
+void sl_mask_met(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t rounds, const int32_t *places,
+                 ptrdiff_t places_ld, const int32_t *first, const int32_t *count, ptrdiff_t token_ld);
 
 float sl_dot(const float *a, const float *b, ptrdiff_t n);
 /// y += a * x

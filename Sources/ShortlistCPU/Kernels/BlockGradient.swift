@@ -15,12 +15,8 @@ struct BlockGradientTiling: KernelTiling {
     var items: Int
     /// Bytes that a wave's buffer may take.
     var waveBytes: Int
-    /// Walks through RECE's blocks with a window over their items, where that fits: see `roundGradient`.
-    var windowed = false
 
     static let levels = [
-        BlockGradientTiling(
-            size: .init(segment: 1024, tokens: 128, items: 512), items: 1024, waveBytes: 12 << 20, windowed: true),
         BlockGradientTiling(size: .init(segment: 1024, tokens: 128, items: 512), items: 1024, waveBytes: 12 << 20),
         BlockGradientTiling(size: .init(segment: 256, tokens: 128, items: 256), items: 256, waveBytes: 2 << 20),
         BlockGradientTiling(size: .init(segment: 64, tokens: 64, items: 128), items: 128, waveBytes: 1 << 18),
@@ -59,16 +55,12 @@ struct BlockGradientTiling: KernelTiling {
         return layout
     }
 
-    func window(_ shape: Shape) -> ChunkWindow.Size? { windowed ? ChunkWindow.Size(shape.blocks) : nil }
-
     func scratch(for shape: Shape) -> TileScratch {
         let layout = layout(shape)
         var fixed = ScratchSize()
-        if let window = window(shape) {
-            var worker = ScratchSize()
-            fixed.add(Double.self, shape.blocks.blockCount / shape.blocks.rounds)
-            Self.addWindow(window, layout.size, shape, to: &worker)
-            return TileScratch(fixed: fixed.bytes, perWorker: worker.bytes)
+        if let walk = RoundWalk(shape.blocks) {
+            fixed.add(Double.self, walk.runs)
+            return TileScratch(fixed: fixed.bytes, perWorker: Self.roundScratch(layout.size, shape))
         }
         fixed.add(Float.self, layout.wave * layout.unitFloats)
         fixed.add(Int32.self, layout.wave * layout.size.segment)
@@ -125,9 +117,9 @@ extension CPUStream {
         let output = try resolve(targets)
         let layout = tiling.layout(shape)
         BlockScorer.prepare(host, size: layout.size, area)
-        if let window = tiling.window(shape), host.items != nil {
+        if let walk = RoundWalk(blocks.shape) {
             return try roundGradient(
-                host, window, scale: scale, layout: layout, area: area, output: output,
+                host, walk, scale: scale, layout: layout, area: area, output: output,
                 logSumExp: try pointer(state.logSumExp), coefficients: try pointer(coefficients))
         }
         let job = BlockGradientJob(

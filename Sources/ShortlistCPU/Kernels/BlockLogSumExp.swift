@@ -5,10 +5,7 @@ import ShortlistCore
 /// Tiles of the scoring pass. A dense block is also split along its items, so that few tokens still make many tasks.
 struct ScoreTiling: KernelTiling {
     var size: ScorerSize
-    /// Walks through RECE's blocks with a window over their items, where that fits.
-    var windowed = false
     static let levels = [
-        ScoreTiling(size: .init(segment: 1024, tokens: 128, items: 512), windowed: true),
         ScoreTiling(size: .init(segment: 1024, tokens: 128, items: 512)),
         ScoreTiling(size: .init(segment: 256, tokens: 128, items: 256)),
         ScoreTiling(size: .init(segment: 64, tokens: 64, items: 128)),
@@ -29,8 +26,6 @@ struct ScoreTiling: KernelTiling {
         return max(1, min(shape.maxItems / 4096, (64 + segments - 1) / max(1, segments)))
     }
 
-    func window(_ shape: BlockShape) -> ChunkWindow.Size? { windowed ? ChunkWindow.Size(shape) : nil }
-
     func scratch(for shape: BlockShape) -> TileScratch {
         let size = size(for: shape)
         let splits = splits(shape)
@@ -41,9 +36,9 @@ struct ScoreTiling: KernelTiling {
         }
         var worker = ScratchSize()
         size.add(to: &worker, shape)
-        worker.add(Float.self, size.segment)
-        worker.add(Double.self, size.segment)
-        if let window = window(shape) { worker.add(Float.self, window.places * window.width) }
+        let rows = RoundWalk(shape)?.mostTokens ?? size.segment
+        worker.add(Float.self, rows)
+        worker.add(Double.self, rows)
         return TileScratch(fixed: fixed.bytes, perWorker: worker.bytes)
     }
 }
@@ -65,8 +60,8 @@ extension CPUStream {
         let partialSum = shared.take(Double.self, splits > 1 ? splits * shape.slotCount : 0)
         let segments = (shape.maxTokens + size.segment - 1) / size.segment
         BlockScorer.prepare(host, size: size, area)
-        if let window = tiling.window(shape), host.items != nil {
-            return try roundLogSumExp(host, window, scale: scale, size: size, area: area, into: result)
+        if let walk = RoundWalk(shape) {
+            return try roundLogSumExp(host, walk, scale: scale, size: size, area: area, into: result)
         }
 
         try parallel(shape.blockCount * segments * splits, workers: area.workers) { task, worker in
@@ -114,38 +109,31 @@ extension CPUStream {
 }
 
 extension CPUStream {
-    /// The same for RECE's chunks: a task walks through a run of consecutive blocks.
+    /// The same for RECE's chunks.
     private func roundLogSumExp(
-        _ host: HostBlocks, _ window: ChunkWindow.Size, scale: Float, size: ScorerSize, area: ScratchArea,
+        _ host: HostBlocks, _ walk: RoundWalk, scale: Float, size: ScorerSize, area: ScratchArea,
         into result: UnsafeMutablePointer<Float>
     ) throws(ShortlistError) {
-        let chunkCount = host.shape.blockCount / host.shape.rounds
-        let length = ChunkWindow.Size.run(host.shape)
-        let runs = (chunkCount + length - 1) / length
-        try parallel(host.shape.rounds * runs, workers: area.workers) { task, worker in
+        try parallel(host.shape.rounds * walk.runs, workers: area.workers) { task, worker in
             var cutter = area.worker(worker)
             var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
-            let max = cutter.take(Float.self, size.segment)
-            let sum = cutter.take(Double.self, size.segment)
-            guard var window = ChunkWindow(host, window, &cutter) else { return }
-            let (round, run) = task.quotientAndRemainder(dividingBy: runs)
-            for chunk in run * length..<min(chunkCount, (run + 1) * length) {
-                let block = round * chunkCount + chunk
-                let range = host.ranges[block]
-                window.move(to: block)
-                scorer.window = window
-                var first = 0
-                while first < range.tokenCount {
-                    let segment = first..<min(range.tokenCount, first + size.segment)
-                    scorer.load(block: block, segment: segment) { _, _ in true }
-                    max.update(repeating: -.greatestFiniteMagnitude, count: scorer.count)
-                    sum.update(repeating: 0, count: scorer.count)
-                    scorer.fold(0..<range.itemCount, max, sum)
-                    for row in 0..<scorer.count {
-                        result[range.tokenStart + first + row] = logSumExp(max[row], sum[row])
-                    }
+            let (round, run) = task.quotientAndRemainder(dividingBy: walk.runs)
+            let mine = walk.slots(round: round, run: run)
+            let max = cutter.take(Float.self, mine.count)
+            let sum = cutter.take(Double.self, mine.count)
+            max.update(repeating: -.greatestFiniteMagnitude, count: mine.count)
+            sum.update(repeating: 0, count: mine.count)
+            walk.forEachVisit(round: round, run: run, of: host) { visit in
+                var first = visit.slots.lowerBound
+                while first < visit.slots.upperBound {
+                    let segment = first..<min(visit.slots.upperBound, first + size.segment)
+                    scorer.load(round: round, slots: segment) { _, _ in true }
+                    scorer.fold(visit.places, max + (first - mine.lowerBound), sum + (first - mine.lowerBound))
                     first = segment.upperBound
                 }
+            }
+            for slot in mine {
+                result[slot] = logSumExp(max[slot - mine.lowerBound], sum[slot - mine.lowerBound])
             }
         }
     }
@@ -161,16 +149,17 @@ extension BlockScorer {
     fileprivate func fold(
         _ part: Range<Int>, _ max: UnsafeMutablePointer<Float>, _ sum: UnsafeMutablePointer<Double>
     ) {
+        let step = size.tileRows(count)
         var start = part.lowerBound
         while start < part.upperBound {
-            let tile = tile(from: start, to: part.upperBound)
-            let items = items(tile)
+            let tile = start..<min(part.upperBound, start + size.items)
+            let items = packed(tile)
             let bias = bias(tile)
             var row = 0
             while row < count {
-                let rows = row..<min(count, row + size.tokens)
+                let rows = row..<min(count, row + step)
                 score(rows, tile, items)
-                sl_lse_rows(logits, size.items, rows.count, tile.count, bias, max + row, sum + row)
+                sl_lse_rows(logits, size.stride, rows.count, tile.count, bias, max + row, sum + row)
                 row = rows.upperBound
             }
             start = tile.upperBound

@@ -79,9 +79,29 @@ struct ScorerSize {
     var items: Int
 
     func clipped(to shape: BlockShape) -> ScorerSize {
-        let segment = min(segment, max(1, shape.maxTokens))
-        return ScorerSize(segment: segment, tokens: min(tokens, segment), items: min(items, max(1, shape.maxItems)))
+        // Rounds are walked through by item chunks, which the tokens of several blocks see.
+        let seeing = shape.rounds > 0 ? 2 * shape.neighbours + 1 : 1
+        let segment = min(segment, max(1, seeing * shape.maxTokens))
+        let items = min(items, ScorerSize.mostItems(width: shape.width), max(1, shape.maxItems))
+        return ScorerSize(segment: segment, tokens: min(tokens, segment), items: items)
     }
+
+    /// Items of a tile that stay in a core's second-level cache as rows, packed and as rows of dY: a multiple of 32,
+    /// as strips are.
+    static func mostItems(width: Int) -> Int { max(64, 32_768 / max(1, width) / 32 * 32) }
+
+    /// Rows of the tiles that `count` loaded rows are cut into: alike, as far as the products' panels allow.
+    func tileRows(_ count: Int) -> Int {
+        let tiles = max(1, (count + tokens - 1) / tokens)
+        return min(tokens, ((count + tiles - 1) / tiles + 11) / 12 * 12)
+    }
+
+    /// Numbers from one row of a logits tile to the next: whole vectors, and one more so that the rows of a column do
+    /// not share a set of the cache.
+    var stride: Int { (items + 15) / 16 * 16 + 16 }
+
+    /// What a product may read past the end of its rows.
+    static let slack = 16
 
     /// Entries of the lists that the once-only rule builds for one token tile.
     func onceEntries(_ shape: BlockShape) -> Int {
@@ -89,18 +109,25 @@ struct ScorerSize {
             ? min(tokens * max(0, shape.blockCount - 1), shape.slotCount) : 0
     }
 
+    /// A logits tile with its items and biases.
+    func addTile(to size: inout ScratchSize, width: Int) {
+        size.add(Float.self, tokens * stride)
+        size.add(Float.self, PackedItems.floats(items, width: width))
+        size.add(Float.self, items * width + ScorerSize.slack)
+        size.add(Float.self, stride)
+    }
+
     func add(to size: inout ScratchSize, _ shape: BlockShape) {
-        size.add(Float.self, tokens * items)
-        size.add(Float.self, segment * shape.width)
-        size.add(Float.self, items * shape.width)
-        size.add(Float.self, items)
-        for _ in 0..<3 { size.add(Int32.self, segment) }
+        addTile(to: &size, width: shape.width)
+        size.add(Float.self, segment * shape.width + ScorerSize.slack)
+        for _ in 0..<2 { size.add(Int32.self, segment) }
+        size.add(Int.self, segment)
         let lists = shape.onceOnly && shape.rounds == 0
         size.add(Int32.self, lists ? shape.blockCount : 0)
         size.add(Int32.self, 2 * onceEntries(shape))
         let earlier = shape.onceOnly ? max(0, shape.rounds - 1) : 0
-        size.add(Int32.self, earlier * items)
-        size.add(Int32.self, earlier * segment)
+        size.add(Int32.self, earlier * stride)
+        size.add(Int32.self, 2 * earlier * segment)
     }
 }
 
@@ -110,24 +137,40 @@ struct BlockScorer {
     let scale: Float
     let size: ScorerSize
 
-    private(set) var logits: UnsafeMutablePointer<Float>
+    private var tile: Tile
+    var logits: UnsafeMutablePointer<Float> { tile.logits }
     let hidden: UnsafeMutablePointer<Float>
-    private var gathered: UnsafeMutablePointer<Float>
-    private var biasTile: UnsafeMutablePointer<Float>
     let ordinals: UnsafeMutablePointer<Int32>
     let slots: UnsafeMutablePointer<Int32>
-    private let targetPlaces: UnsafeMutablePointer<Int32>
+    private let targetPlaces: UnsafeMutablePointer<Int>
     private let heads: UnsafeMutablePointer<Int32>
     private let entries: UnsafeMutablePointer<Int32>
-    private let itemChunks: UnsafeMutablePointer<Int32>
-    private let tokenChunks: UnsafeMutablePointer<Int32>
+    /// By earlier round: places of the tile's items in it; the first place that a loaded token saw, and how many.
+    private let metPlaces: UnsafeMutablePointer<Int32>
+    private let metFirst: UnsafeMutablePointer<Int32>
+    private let metCount: UnsafeMutablePointer<Int32>
 
-    /// Over the items of consecutive blocks, where the kernel walks through them; it has moved to `block` then.
-    var window: ChunkWindow?
-    var block = 0
+    private var block = 0
+    private var round = 0
+    /// What the places of tiles are counted from: the block's first, or that of all rounds.
+    private var origin = 0
     /// Rows of the segment that was loaded.
     var count = 0
     var width: Int { blocks.catalog.columns }
+
+    private struct Tile {
+        let logits: UnsafeMutablePointer<Float>
+        let packed: UnsafeMutablePointer<Float>
+        let rows: UnsafeMutablePointer<Float>
+        let bias: UnsafeMutablePointer<Float>
+
+        init(_ size: ScorerSize, width: Int, _ cutter: inout ScratchCutter) {
+            logits = cutter.take(Float.self, size.tokens * size.stride)
+            packed = cutter.take(Float.self, PackedItems.floats(size.items, width: width))
+            rows = cutter.take(Float.self, size.items * width + ScorerSize.slack)
+            bias = cutter.take(Float.self, size.stride)
+        }
+    }
 
     /// Cuts a scorer out of a worker's scratch. The lists of the once-only rule are empty between tiles; `prepare`
     /// makes them so at a kernel's start.
@@ -136,36 +179,25 @@ struct BlockScorer {
         self.blocks = blocks
         self.scale = scale
         self.size = size
-        logits = cutter.take(Float.self, size.tokens * size.items)
-        hidden = cutter.take(Float.self, size.segment * shape.width)
-        gathered = cutter.take(Float.self, size.items * shape.width)
-        biasTile = cutter.take(Float.self, size.items)
+        tile = Tile(size, width: shape.width, &cutter)
+        hidden = cutter.take(Float.self, size.segment * shape.width + ScorerSize.slack)
         ordinals = cutter.take(Int32.self, size.segment)
         slots = cutter.take(Int32.self, size.segment)
-        targetPlaces = cutter.take(Int32.self, size.segment)
+        targetPlaces = cutter.take(Int.self, size.segment)
         let lists = shape.onceOnly && shape.rounds == 0
         heads = cutter.take(Int32.self, lists ? shape.blockCount : 0)
         entries = cutter.take(Int32.self, 2 * size.onceEntries(shape))
         let earlier = shape.onceOnly ? max(0, shape.rounds - 1) : 0
-        itemChunks = cutter.take(Int32.self, earlier * size.items)
-        tokenChunks = cutter.take(Int32.self, earlier * size.segment)
+        metPlaces = cutter.take(Int32.self, earlier * size.stride)
+        metFirst = cutter.take(Int32.self, 2 * earlier * size.segment)
+        metCount = metFirst + earlier * size.segment
     }
 
-    /// The same loaded rows with a logits tile, gathered items and biases of another worker's own.
+    /// The same loaded rows with a tile of another worker's own.
     func sharing(_ cutter: inout ScratchCutter) -> BlockScorer {
-        BlockScorer(
-            self, logits: cutter.take(Float.self, size.tokens * size.items),
-            gathered: cutter.take(Float.self, size.items * width), biasTile: cutter.take(Float.self, size.items))
-    }
-
-    private init(
-        _ loaded: BlockScorer, logits: UnsafeMutablePointer<Float>, gathered: UnsafeMutablePointer<Float>,
-        biasTile: UnsafeMutablePointer<Float>
-    ) {
-        self = loaded
-        self.logits = logits
-        self.gathered = gathered
-        self.biasTile = biasTile
+        var other = self
+        other.tile = Tile(size, width: width, &cutter)
+        return other
     }
 
     static func prepare(_ blocks: HostBlocks, size: ScorerSize, _ area: ScratchArea) {
@@ -177,50 +209,82 @@ struct BlockScorer {
         }
     }
 
-    /// Gathers the tokens `segment` (places within the block) that `isWanted(slot, ordinal)`.
+    /// Gathers the tokens `segment` (places within the block) that `isWanted(slot, ordinal)`. Tiles are then ranges of
+    /// places within the block.
     mutating func load(block: Int, segment: Range<Int>, _ isWanted: (Int, Int) -> Bool) {
-        self.block = block
-        count = 0
         let start = blocks.ranges[block].tokenStart
-        for place in segment {
-            let slot = start + place
+        self.block = block
+        if blocks.shape.rounds > 0 { round = block / (blocks.shape.blockCount / blocks.shape.rounds) }
+        origin = blocks.ranges[block].itemStart
+        load(start + segment.lowerBound..<start + segment.upperBound, isWanted) { [blocks] token in
+            blocks.place(of: blocks.targets[token], in: block)
+        }
+    }
+
+    /// Gathers the tokens of a round's slots, of one or more blocks. Tiles are then ranges of places in the list of all
+    /// rounds' items, of a chunk that each of the tokens sees.
+    mutating func load(round: Int, slots: Range<Int>, _ isWanted: (Int, Int) -> Bool) {
+        self.round = round
+        origin = 0
+        load(slots, isWanted) { [blocks] token in
+            let place = Int(blocks.places?[round * blocks.catalog.rows + Int(blocks.targets[token])] ?? -1)
+            return place < 0 ? -1 : round * blocks.selectableCount + place
+        }
+    }
+
+    private mutating func load(_ wanted: Range<Int>, _ isWanted: (Int, Int) -> Bool, targetPlace: (Int) -> Int) {
+        count = 0
+        for slot in wanted {
             let token = blocks.token(slot)
             guard isWanted(slot, token) else { continue }
             slots[count] = Int32(truncatingIfNeeded: slot)
             ordinals[count] = Int32(token)
             memcpy(hidden + count * width, blocks.hidden.row(token), width * MemoryLayout<Float>.stride)
-            targetPlaces[count] = Int32(blocks.place(of: blocks.targets[token], in: block))
+            targetPlaces[count] = targetPlace(token)
             count += 1
         }
-        loadTokenChunks()
+        loadEarlierRounds()
     }
 
-    /// The next tile of the block's items: up to `size.items` of them that stand together.
-    func tile(from start: Int, to end: Int) -> Range<Int> {
-        let most = min(end, start + size.items)
-        guard let window else { return start..<most }
-        return start..<min(most, start + window.run(from: blocks.ranges[block].itemStart + start).count)
+    /// The items `tile` as the logits' product reads them. Comes before `score`.
+    func packed(_ tile: Range<Int>) -> PackedItems {
+        loadEarlierPlaces(tile)
+        let first = origin + tile.lowerBound
+        return PackedItems(blocks.catalog, blocks.items, first, tile.count, into: self.tile.packed)
     }
 
-    /// The items `tile` (places within the block) as rows a product can read.
-    func items(_ tile: Range<Int>) -> RowTile {
-        let first = blocks.ranges[block].itemStart + tile.lowerBound
-        if let window { return RowTile(base: window.row(window.run(from: first).row), stride: width) }
-        guard let ids = blocks.items else {
-            return RowTile(base: blocks.catalog.row(first), stride: blocks.catalog.stride)
+    /// The same, and as rows for the gradients' products.
+    func packedAndRows(_ tile: Range<Int>) -> (packed: PackedItems, rows: RowTile) {
+        loadEarlierPlaces(tile)
+        let rows = rows(tile, origin + tile.lowerBound)
+        return (PackedItems(rows, tile.count, width: width, into: self.tile.packed), rows)
+    }
+
+    private func rows(_ tile: Range<Int>, _ first: Int) -> RowTile {
+        let catalog = blocks.catalog
+        if let ids = blocks.items {
+            gatherRows(catalog, ids + first, tile.count, into: self.tile.rows)
+        } else {
+            // In place, but where a product would read past the matrix's end.
+            let last = first + tile.count
+            guard width % 16 != 0, (catalog.rows - last) * catalog.stride < ScorerSize.slack else {
+                return RowTile(base: catalog.row(first), stride: catalog.stride)
+            }
+            for row in 0..<tile.count {
+                memcpy(self.tile.rows + row * width, catalog.row(first + row), width * MemoryLayout<Float>.stride)
+            }
         }
-        gatherRows(blocks.catalog, ids + first, tile.count, into: gathered)
-        return RowTile(base: gathered, stride: width)
+        return RowTile(base: self.tile.rows, stride: width)
     }
 
     /// A copy of a dense tile whose excluded rows are zero, so that what they hold (a NaN in a padding row) cannot
     /// reach a product; nil when the tile has none.
-    func withoutExcluded(_ tile: Range<Int>) -> RowTile? {
+    func withoutExcluded(_ tile: Range<Int>) -> (packed: PackedItems, rows: RowTile)? {
         guard case .dense = blocks.arrangement, let excluded = blocks.excluded else { return nil }
         var next = lowerBound(excluded, blocks.excludedCount, Int32(tile.lowerBound))
         guard next < blocks.excludedCount, Int(excluded[next]) < tile.upperBound else { return nil }
         for row in 0..<tile.count {
-            let target = gathered + row * width
+            let target = self.tile.rows + row * width
             if next < blocks.excludedCount, Int(excluded[next]) == tile.lowerBound + row {
                 target.update(repeating: 0, count: width)
                 next += 1
@@ -228,48 +292,48 @@ struct BlockScorer {
                 memcpy(target, blocks.catalog.row(tile.lowerBound + row), width * MemoryLayout<Float>.stride)
             }
         }
-        return RowTile(base: gathered, stride: width)
+        let rows = RowTile(base: self.tile.rows, stride: width)
+        return (PackedItems(rows, tile.count, width: width, into: self.tile.packed), rows)
     }
 
     /// Bias and log-weights of the items `tile`, excluded ones hidden; nil when there is nothing to add.
     func bias(_ tile: Range<Int>) -> UnsafePointer<Float>? {
-        let first = blocks.ranges[block].itemStart + tile.lowerBound
+        let first = origin + tile.lowerBound
         let dense = if case .dense = blocks.arrangement { true } else { false }
         let excluded = dense ? blocks.excluded : nil
         guard blocks.bias != nil || blocks.logWeights != nil || excluded != nil else { return nil }
         for column in 0..<tile.count {
             var value = blocks.bias.map { $0[blocks.item(first + column)] } ?? 0
             if let weights = blocks.logWeights { value += weights[first + column] }
-            biasTile[column] = value
+            self.tile.bias[column] = value
         }
         if let excluded {
             var next = lowerBound(excluded, blocks.excludedCount, Int32(first))
             while next < blocks.excludedCount, Int(excluded[next]) < first + tile.count {
-                biasTile[Int(excluded[next]) - first] = -.greatestFiniteMagnitude
+                self.tile.bias[Int(excluded[next]) - first] = -.greatestFiniteMagnitude
                 next += 1
             }
         }
-        return UnsafePointer(biasTile)
+        return UnsafePointer(self.tile.bias)
     }
 
     /// s·X Y^T of the loaded rows `rows` and the items `tile`, with own targets and pairs of earlier blocks hidden.
-    /// Row stride is `size.items`.
-    func score(_ rows: Range<Int>, _ tile: Range<Int>, _ items: RowTile) {
-        BLAS.multiplyTransposed(
-            rows.count, tile.count, width, alpha: scale, hidden + rows.lowerBound * width, width, items.base,
-            items.stride, logits, size.items)
+    /// Row stride is `size.stride`.
+    func score(_ rows: Range<Int>, _ tile: Range<Int>, _ items: PackedItems) {
+        sl_multiply_strips(
+            rows.count, tile.count, width, scale, hidden + rows.lowerBound * width, width, items.strips, logits,
+            size.stride)
         for row in rows {
-            let place = Int(targetPlaces[row])
+            let place = targetPlaces[row]
             if tile.contains(place) {
-                logits[(row - rows.lowerBound) * size.items + place - tile.lowerBound] = -.greatestFiniteMagnitude
+                logits[(row - rows.lowerBound) * size.stride + place - tile.lowerBound] = -.greatestFiniteMagnitude
             }
         }
         guard blocks.shape.onceOnly else { return }
         switch blocks.arrangement {
         case .dense: break
         case .lists: hideEarlierLists(rows, tile)
-        case .rounds(_, let chunkCount, let neighbours, _):
-            hideEarlierRounds(rows, tile, chunkCount: chunkCount, neighbours: neighbours)
+        case .rounds: hideEarlierRounds(rows, tile)
         }
     }
 
@@ -294,13 +358,13 @@ struct BlockScorer {
             }
         }
         guard used > 0 else { return }
-        let first = blocks.ranges[block].itemStart + tile.lowerBound
+        let first = origin + tile.lowerBound
         for column in 0..<tile.count {
             var place = previousPlace[first + column]
             while place >= 0 {
                 var entry = heads[Int(blockOfPlace[Int(place)])]
                 while entry >= 0 {
-                    logits[Int(entries[2 * Int(entry)]) * size.items + column] = -.greatestFiniteMagnitude
+                    logits[Int(entries[2 * Int(entry)]) * size.stride + column] = -.greatestFiniteMagnitude
                     entry = entries[2 * Int(entry) + 1]
                 }
                 place = previousPlace[Int(place)]
@@ -316,37 +380,40 @@ struct BlockScorer {
     }
 
     /// Hides pairs that met in an earlier round: their chunks were at most `neighbours` apart (losses.md, RECE).
-    private func hideEarlierRounds(_ rows: Range<Int>, _ tile: Range<Int>, chunkCount: Int, neighbours: Int) {
-        let round = block / chunkCount
-        guard round > 0, let places = blocks.places else { return }
-        let first = blocks.ranges[block].itemStart + tile.lowerBound
+    private func hideEarlierRounds(_ rows: Range<Int>, _ tile: Range<Int>) {
+        guard round > 0 else { return }
+        sl_mask_met(
+            logits, size.stride, rows.count, tile.count, round, metPlaces, size.stride, metFirst + rows.lowerBound,
+            metCount + rows.lowerBound, size.segment)
+    }
+
+    /// The places that the tile's items had in earlier rounds.
+    private func loadEarlierPlaces(_ tile: Range<Int>) {
+        guard blocks.shape.onceOnly, round > 0, let places = blocks.places, let items = blocks.items else { return }
+        let first = items + origin + tile.lowerBound
         for earlier in 0..<round {
-            let chunks = itemChunks + earlier * size.items
             let inRound = places + earlier * blocks.catalog.rows
-            for column in 0..<tile.count {
-                chunks[column] = Int32(
-                    part(of: Int(inRound[blocks.item(first + column)]), among: blocks.selectableCount, chunkCount))
-            }
-            for row in rows {
-                sl_mask_near(
-                    logits + (row - rows.lowerBound) * size.items, tile.count, chunks,
-                    tokenChunks[earlier * size.segment + row], Int32(neighbours))
-            }
+            let mine = metPlaces + earlier * size.stride
+            for column in 0..<tile.count { mine[column] = inRound[Int(first[column])] }
         }
     }
 
-    /// The chunks in which the loaded tokens stood in earlier rounds, from the chain of their slots.
-    private func loadTokenChunks() {
-        guard blocks.shape.onceOnly, case .rounds(_, let chunkCount, _, _) = blocks.arrangement,
-            let previousSlot = blocks.previousSlot
+    /// The places that the loaded tokens saw in earlier rounds, from the chain of their slots.
+    private func loadEarlierRounds() {
+        guard blocks.shape.onceOnly, round > 0, let previousSlot = blocks.previousSlot,
+            case .rounds(_, let chunks, let neighbours, _) = blocks.arrangement
         else { return }
         let tokens = blocks.shape.tokenCount
+        let items = blocks.selectableCount
         for row in 0..<count {
             var slot = previousSlot[Int(slots[row])]
             while slot >= 0 {
-                let round = Int(slot) / tokens
-                tokenChunks[round * size.segment + row] = Int32(
-                    part(of: Int(slot) - round * tokens, among: tokens, chunkCount))
+                let (earlier, order) = Int(slot).quotientAndRemainder(dividingBy: tokens)
+                let chunk = part(of: order, among: tokens, chunks)
+                let first = max(0, chunk - neighbours) * items / chunks
+                let end = min(chunks, chunk + neighbours + 1) * items / chunks
+                metFirst[earlier * size.segment + row] = Int32(first)
+                metCount[earlier * size.segment + row] = Int32(end - first)
                 slot = previousSlot[Int(slot)]
             }
         }

@@ -37,7 +37,7 @@ struct DenseGradientTiling: KernelTiling {
         let runs = max(1, min(wanted, slabBytes / rowBytes / group))
         return Layout(
             group: group,
-            size: ScorerSize(segment: group, tokens: min(tokens, group), items: min(items, max(1, blocks.maxItems))),
+            size: ScorerSize(segment: group, tokens: tokens, items: items).clipped(to: blocks),
             runs: runs)
     }
 
@@ -50,9 +50,7 @@ struct DenseGradientTiling: KernelTiling {
         for _ in 0..<2 { fixed.add(Float.self, layout.group) }
         layout.size.add(to: &fixed, shape.blocks)
         var worker = ScratchSize()
-        worker.add(Float.self, layout.size.tokens * layout.size.items)
-        worker.add(Float.self, layout.size.items * width)
-        worker.add(Float.self, layout.size.items)
+        layout.size.addTile(to: &worker, width: width)
         worker.add(Double.self, layout.group)
         worker.add(Float.self, shape.gradients.catalog ? layout.size.items * width : 0)
         return TileScratch(fixed: fixed.bytes, perWorker: worker.bytes)
@@ -136,33 +134,27 @@ private struct DenseRun {
         let count = scorer.count
         dots.update(repeating: 0, count: count)
         if output.hidden != nil { slab.update(repeating: 0, count: count * width) }
+        let step = scorer.size.tileRows(count)
         var start = run.lowerBound
         while start < run.upperBound {
             let tile = start..<min(run.upperBound, start + scorer.size.items)
             let cleaned = scorer.withoutExcluded(tile)
-            let items = cleaned ?? scorer.items(tile)
+            let (packed, items) = cleaned ?? scorer.packedAndRows(tile)
             let bias = scorer.bias(tile)
             // Rows of dY in place where they follow one another; else through the worker's own rows.
             let inPlace = output.rows == nil && cleaned == nil
             if output.catalog != nil && !inPlace { catalogRows.update(repeating: 0, count: tile.count * width) }
             var first = 0
             while first < count {
-                let rows = first..<min(count, first + scorer.size.tokens)
-                scorer.score(rows, tile, items)
+                let rows = first..<min(count, first + step)
+                scorer.score(rows, tile, packed)
                 sl_softmax_rows(
-                    scorer.logits, scorer.size.items, rows.count, tile.count, bias, lse + first, coefficient + first,
+                    scorer.logits, scorer.size.stride, rows.count, tile.count, bias, lse + first, coefficient + first,
                     output.scale == nil ? nil : dots + first)
-                if output.hidden != nil {
-                    BLAS.multiply(
-                        rows.count, width, tile.count, alpha: scorer.scale, scorer.logits, scorer.size.items,
-                        items.base, items.stride, beta: 1, slab + first * width, width)
-                }
-                if let catalog = output.catalog {
-                    BLAS.transposedMultiply(
-                        tile.count, width, rows.count, alpha: scorer.scale, scorer.logits, scorer.size.items,
-                        scorer.hidden + first * width, width, beta: 1, inPlace ? catalog.row(start) : catalogRows,
-                        inPlace ? catalog.stride : width)
-                }
+                scorer.addProducts(
+                    rows, tile, items, hidden: output.hidden == nil ? nil : slab,
+                    catalog: output.catalog.map { inPlace ? $0.row(start) : catalogRows },
+                    catalogStride: inPlace ? output.catalog?.stride ?? width : width)
                 if let biases = output.bias { addBias(biases, rows, tile) }
                 first = rows.upperBound
             }
@@ -188,11 +180,11 @@ private struct DenseRun {
     private func addBias(_ biases: UnsafeMutablePointer<Float>, _ rows: Range<Int>, _ tile: Range<Int>) {
         guard output.rows != nil else {
             return sl_add_column_sums(
-                scorer.logits, scorer.size.items, rows.count, tile.count, biases + tile.lowerBound)
+                scorer.logits, scorer.size.stride, rows.count, tile.count, biases + tile.lowerBound)
         }
         for column in 0..<tile.count {
             var sum: Float = 0
-            for row in 0..<rows.count { sum += scorer.logits[row * scorer.size.items + column] }
+            for row in 0..<rows.count { sum += scorer.logits[row * scorer.size.stride + column] }
             // An excluded item has no row; its probabilities are zero.
             if sum != 0 { biases[output.row(of: tile.lowerBound + column)] += sum }
         }

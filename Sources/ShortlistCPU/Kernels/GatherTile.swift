@@ -8,6 +8,30 @@ struct RowTile {
     let stride: Int
 }
 
+/// Items in the strips that `sl_multiply_strips` reads.
+struct PackedItems {
+    let strips: UnsafePointer<Float>
+
+    /// Room for `count` items.
+    static func floats(_ count: Int, width: Int) -> Int { (count + 31) / 32 * 32 * width }
+
+    /// Rows `first`..<`first + count` of a matrix, or of those that `ids` lists.
+    init(
+        _ matrix: HostMatrix, _ ids: UnsafePointer<Int32>?, _ first: Int, _ count: Int,
+        into strips: UnsafeMutablePointer<Float>
+    ) {
+        sl_pack_strips(matrix.row(0), matrix.stride, ids, first, count, matrix.columns, strips)
+        self.strips = UnsafePointer(strips)
+    }
+
+    init(_ rows: RowTile, _ count: Int, width: Int, into strips: UnsafeMutablePointer<Float>) {
+        sl_pack_strips(rows.base, rows.stride, nil, 0, count, width, strips)
+        self.strips = UnsafePointer(strips)
+    }
+
+    init(strips: UnsafePointer<Float>) { self.strips = strips }
+}
+
 extension HostRows {
     /// Rows `range`, copied to `scratch` (range.count × width) only when they are listed.
     func tile(_ range: Range<Int>, scratch: UnsafeMutablePointer<Float>) -> RowTile {

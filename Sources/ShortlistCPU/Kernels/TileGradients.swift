@@ -17,40 +17,53 @@ extension BlockScorer {
     ///
     /// - Parameters:
     ///   - logSumExp, coefficient: by loaded row.
-    ///   - row: where in `sums.catalog` and `sums.bias` a tile begins, from the place in the block of its first item.
+    ///   - row: where in `sums.catalog` and `sums.bias` a tile begins, from the place of its first item.
+    ///   - done: called after each tile.
     func addGradients(
         _ part: Range<Int>, logSumExp: UnsafePointer<Float>, _ coefficient: UnsafePointer<Float>, into sums: TileSums,
-        row: (Int) -> Int
+        row: (Int) -> Int, done: (Range<Int>) -> Void = { _ in }
     ) {
+        let step = size.tileRows(count)
         var start = part.lowerBound
         while start < part.upperBound {
-            let tile = tile(from: start, to: part.upperBound)
-            let items = items(tile)
+            let tile = start..<min(part.upperBound, start + size.items)
+            let (packed, items) = packedAndRows(tile)
             let bias = bias(tile)
             let place = row(start)
             var first = 0
             while first < count {
-                let rows = first..<min(count, first + size.tokens)
-                score(rows, tile, items)
+                let rows = first..<min(count, first + step)
+                score(rows, tile, packed)
                 sl_softmax_rows(
-                    logits, size.items, rows.count, tile.count, bias, logSumExp + first, coefficient + first,
+                    logits, size.stride, rows.count, tile.count, bias, logSumExp + first, coefficient + first,
                     sums.dots.map { $0 + first })
-                if let target = sums.hidden {
-                    BLAS.multiply(
-                        rows.count, width, tile.count, alpha: scale, logits, size.items, items.base, items.stride,
-                        beta: 1, target + first * width, width)
-                }
-                if let target = sums.catalog {
-                    BLAS.transposedMultiply(
-                        tile.count, width, rows.count, alpha: scale, logits, size.items, hidden + first * width, width,
-                        beta: 1, target + place * width, width)
-                }
+                addProducts(
+                    rows, tile, items, hidden: sums.hidden, catalog: sums.catalog.map { $0 + place * width },
+                    catalogStride: width)
                 if let target = sums.bias {
-                    sl_add_column_sums(logits, size.items, rows.count, tile.count, target + place)
+                    sl_add_column_sums(logits, size.stride, rows.count, tile.count, target + place)
                 }
                 first = rows.upperBound
             }
+            done(tile)
             start = tile.upperBound
+        }
+    }
+
+    /// Adds what a tile of g·p gives to dX of the loaded rows and to dY of the tile's items.
+    func addProducts(
+        _ rows: Range<Int>, _ tile: Range<Int>, _ items: RowTile, hidden target: UnsafeMutablePointer<Float>?,
+        catalog: UnsafeMutablePointer<Float>?, catalogStride: Int
+    ) {
+        if let target {
+            sl_add_product(
+                rows.count, width, tile.count, scale, logits, size.stride, 1, items.base, items.stride,
+                target + rows.lowerBound * width, width)
+        }
+        if let catalog {
+            sl_add_product(
+                tile.count, width, rows.count, scale, logits, 1, size.stride, hidden + rows.lowerBound * width, width,
+                catalog, catalogStride)
         }
     }
 }
