@@ -26,20 +26,54 @@ struct ScoreTiling: KernelTiling {
         return max(1, min(shape.maxItems / 4096, (64 + segments - 1) / max(1, segments)))
     }
 
+    /// Sums of parts of a token's items that wait to be joined: parts, and tokens of each.
+    func partials(_ shape: BlockShape) -> (parts: Int, count: Int) {
+        if RoundWalk(shape) != nil { return (2, shape.tokenCount) }
+        let splits = splits(shape)
+        return splits > 1 ? (splits, shape.slotCount) : (1, 0)
+    }
+
     func scratch(for shape: BlockShape) -> TileScratch {
         let size = size(for: shape)
-        let splits = splits(shape)
+        let partials = partials(shape)
         var fixed = ScratchSize()
-        if splits > 1 {
-            fixed.add(Float.self, splits * shape.slotCount)
-            fixed.add(Double.self, splits * shape.slotCount)
-        }
+        fixed.add(Float.self, partials.parts * partials.count)
+        fixed.add(Double.self, partials.parts * partials.count)
         var worker = ScratchSize()
         size.add(to: &worker, shape)
-        let rows = RoundWalk(shape)?.mostTokens ?? size.segment
-        worker.add(Float.self, rows)
-        worker.add(Double.self, rows)
+        worker.add(Float.self, size.segment)
+        worker.add(Double.self, size.segment)
         return TileScratch(fixed: fixed.bytes, perWorker: worker.bytes)
+    }
+}
+
+/// Parts of log-sum-exps: the largest term and the sum relative to it, `parts` times `count`.
+private struct PartialSums {
+    let max: UnsafeMutablePointer<Float>
+    let sum: UnsafeMutablePointer<Double>
+    let count: Int
+    let parts: Int
+
+    init(_ size: (parts: Int, count: Int), _ area: ScratchArea) {
+        var shared = area.shared()
+        max = shared.take(Float.self, size.parts * size.count)
+        sum = shared.take(Double.self, size.parts * size.count)
+        (parts, count) = size
+    }
+
+    func reset() {
+        max.update(repeating: -.greatestFiniteMagnitude, count: parts * count)
+        sum.update(repeating: 0, count: parts * count)
+    }
+
+    func logSumExp(_ index: Int) -> Float {
+        var top = -Float.greatestFiniteMagnitude
+        for part in 0..<parts { top = Swift.max(top, max[part * count + index]) }
+        var total = 0.0
+        for part in 0..<parts where sum[part * count + index] != 0 {
+            total += sum[part * count + index] * exp(Double(max[part * count + index]) - Double(top))
+        }
+        return ShortlistCPU.logSumExp(top, total)
     }
 }
 
@@ -54,16 +88,14 @@ extension CPUStream {
         let host = try resolve(blocks, tokens, items)
         let result = try pointer(slots)
         let size = tiling.size(for: shape)
-        let splits = tiling.splits(shape)
-        var shared = area.shared()
-        let partialMax = shared.take(Float.self, splits > 1 ? splits * shape.slotCount : 0)
-        let partialSum = shared.take(Double.self, splits > 1 ? splits * shape.slotCount : 0)
-        let segments = (shape.maxTokens + size.segment - 1) / size.segment
+        let partials = PartialSums(tiling.partials(shape), area)
         BlockScorer.prepare(host, size: size, area)
         if let walk = RoundWalk(shape) {
-            return try roundLogSumExp(host, walk, scale: scale, size: size, area: area, into: result)
+            return try roundLogSumExp(host, walk, scale: scale, size: size, area: area, partials, into: result)
         }
 
+        let splits = tiling.splits(shape)
+        let segments = (shape.maxTokens + size.segment - 1) / size.segment
         try parallel(shape.blockCount * segments * splits, workers: area.workers) { task, worker in
             let block = task / (segments * splits)
             let segment = task / splits % segments
@@ -85,8 +117,8 @@ extension CPUStream {
             let first = range.tokenStart + places.lowerBound
             for row in 0..<scorer.count {
                 if splits > 1 {
-                    partialMax[split * shape.slotCount + first + row] = max[row]
-                    partialSum[split * shape.slotCount + first + row] = sum[row]
+                    partials.max[split * shape.slotCount + first + row] = max[row]
+                    partials.sum[split * shape.slotCount + first + row] = sum[row]
                 } else {
                     result[first + row] = logSumExp(max[row], sum[row])
                 }
@@ -94,46 +126,36 @@ extension CPUStream {
         }
         guard splits > 1 else { return }
         try parallelRanges(shape.slotCount, grain: 4096) { range, _ in
-            for slot in range {
-                var max = -Float.greatestFiniteMagnitude
-                for split in 0..<splits { max = Swift.max(max, partialMax[split * shape.slotCount + slot]) }
-                var sum = 0.0
-                for split in 0..<splits {
-                    let part = partialSum[split * shape.slotCount + slot]
-                    if part != 0 { sum += part * exp(Double(partialMax[split * shape.slotCount + slot]) - Double(max)) }
-                }
-                result[slot] = logSumExp(max, sum)
-            }
+            for slot in range { result[slot] = partials.logSumExp(slot) }
         }
     }
-}
 
-extension CPUStream {
-    /// The same for RECE's chunks.
+    /// The same for RECE's chunks. A token's items are in one run or in two that touch: even runs leave their part in
+    /// the first half of the partial sums, odd ones in the second.
     private func roundLogSumExp(
         _ host: HostBlocks, _ walk: RoundWalk, scale: Float, size: ScorerSize, area: ScratchArea,
-        into result: UnsafeMutablePointer<Float>
+        _ partials: PartialSums, into result: UnsafeMutablePointer<Float>
     ) throws(ShortlistError) {
-        try parallel(host.shape.rounds * walk.runs, workers: area.workers) { task, worker in
-            var cutter = area.worker(worker)
-            var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
-            let (round, run) = task.quotientAndRemainder(dividingBy: walk.runs)
-            let mine = walk.slots(round: round, run: run)
-            let max = cutter.take(Float.self, mine.count)
-            let sum = cutter.take(Double.self, mine.count)
-            max.update(repeating: -.greatestFiniteMagnitude, count: mine.count)
-            sum.update(repeating: 0, count: mine.count)
-            walk.forEachVisit(round: round, run: run, of: host) { visit in
-                var first = visit.slots.lowerBound
-                while first < visit.slots.upperBound {
-                    let segment = first..<min(visit.slots.upperBound, first + size.segment)
-                    scorer.load(round: round, slots: segment) { _, _ in true }
-                    scorer.fold(visit.places, max + (first - mine.lowerBound), sum + (first - mine.lowerBound))
-                    first = segment.upperBound
+        let tokens = partials.count
+        for round in 0..<host.shape.rounds {
+            partials.reset()
+            try parallel(walk.runs, workers: area.workers) { run, worker in
+                var cutter = area.worker(worker)
+                var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
+                // From a slot to its place in the run's half.
+                let offset = (run % 2 - round) * tokens
+                walk.forEachVisit(round: round, run: run, of: host) { visit in
+                    var first = visit.slots.lowerBound
+                    while first < visit.slots.upperBound {
+                        let segment = first..<min(visit.slots.upperBound, first + size.segment)
+                        scorer.load(round: round, slots: segment) { _, _ in true }
+                        scorer.fold(visit.places, partials.max + offset + first, partials.sum + offset + first)
+                        first = segment.upperBound
+                    }
                 }
             }
-            for slot in mine {
-                result[slot] = logSumExp(max[slot - mine.lowerBound], sum[slot - mine.lowerBound])
+            try parallelRanges(tokens, grain: 4096) { range, _ in
+                for token in range { result[round * tokens + token] = partials.logSumExp(token) }
             }
         }
     }

@@ -3,8 +3,8 @@ import ShortlistCore
 
 /// The block gradient of RECE's chunks: each tile of items meets the tokens that see it, and its sums go to dY at once.
 ///
-/// Runs that touch see common items, runs two apart do not: the even runs of a round are worked off first, then the
-/// odd ones. So nobody else writes a row meanwhile, and each row of dX and dY is summed in one order.
+/// Runs that touch have tokens in common, runs two apart do not: the even runs of a round are worked off first, then
+/// the odd ones. So nobody else writes a row of dX meanwhile, and each row is summed in one order.
 extension CPUStream {
     func roundGradient(
         _ host: HostBlocks, _ walk: RoundWalk, scale: Float, layout: BlockGradientTiling.Layout, area: ScratchArea,
