@@ -320,8 +320,17 @@ def epoch(programs: Programs, data: list[str], quick: bool) -> Iterator[Question
         if programs.peers:
             competitors.append(
                 Competitor(
-                    "PyTorch, padded",
-                    [programs.peers, script, "--who", "torch", "--data", path],
+                    "PyTorch, padded, 4 steps scaled",
+                    [
+                        programs.peers,
+                        script,
+                        "--who",
+                        "torch",
+                        "--steps",
+                        "4",
+                        "--data",
+                        path,
+                    ],
                     [["--pad", pad, *threads] for pad in ("max", "batch")],
                 )
             )
