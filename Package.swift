@@ -28,7 +28,10 @@ let vulkanTargets: [Target] =
             name: "ShortlistVulkan", dependencies: ["ShortlistCore", "CVulkan", "CShortlistShaders"],
             swiftSettings: swift6),
         .testTarget(
-            name: "ShortlistVulkanTests", dependencies: ["ShortlistVulkan", "ShortlistConformance", "ShortlistLosses"],
+            name: "ShortlistVulkanTests",
+            dependencies: [
+                "ShortlistVulkan", "ShortlistCPU", "ShortlistConformance", "ShortlistLosses", "CShortlistShaders",
+            ],
             swiftSettings: swift6),
     ] : []
 

@@ -49,6 +49,11 @@ public struct VulkanBackend: Backend {
     /// For tests: what follows when the driver reports that a device, which must be open, is gone.
     package func loseDevice(_ index: Int) throws(ShortlistError) { try shared.device(index).markLost() }
 
+    /// For tests: gives back what an open device keeps spare, so that the next call allocates anew.
+    package func dropSpareMemory(device index: Int) throws(ShortlistError) {
+        try shared.device(index).pool.dropSpares()
+    }
+
     /// Bytes of memory that an open device has in use or spare.
     package func allocatedBytes(device index: Int) throws(ShortlistError) -> Int {
         try shared.device(index).pool.allocatedBytes
@@ -80,6 +85,10 @@ package struct VulkanOptions: Sendable {
     package var composed: KernelSet = []
     /// Device memory that may be allocated, to test its end.
     package var memoryLimit = Int.max
+    /// Features, by name, that count as missing on every device.
+    package var without = ""
+    /// Makes allocations of device memory fail.
+    package var faults: AllocationFaults?
 
     package init(validation: Bool = false) { self.validation = validation }
 }
@@ -98,7 +107,7 @@ private final class Shared: Sendable {
     func loader() -> Result<Loader, LoadError> {
         state.withLock { state in
             if let loader = state.loader { return loader }
-            let loader = Loader.open(validate: options.validation)
+            let loader = Loader.open(options)
             state.loader = loader
             return loader
         }
@@ -122,7 +131,7 @@ private final class Shared: Sendable {
             // A lost device is made anew; contexts on the old one stay dead.
             if let device = state.devices[index], !device.isLost { return .success(device) }
             do throws(ShortlistError) {
-                let device = try VulkanDevice(loader, index: index, memoryLimit: options.memoryLimit)
+                let device = try VulkanDevice(loader, index: index, options)
                 state.devices[index] = device
                 return .success(device)
             } catch {

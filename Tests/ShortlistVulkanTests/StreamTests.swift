@@ -1,46 +1,7 @@
 import ShortlistCore
 import ShortlistLosses
 import ShortlistVulkan
-import Synchronization
 import Testing
-
-/// A small batch on generated numbers.
-private struct Problem: Sendable {
-    let hidden: Matrix
-    let items: Matrix
-    let targets: [Int32]
-
-    init(tokens: Int = 150, items count: Int = 700, width: Int = 24) throws {
-        hidden = try Matrix(rows: tokens, columns: width)
-        items = try Matrix(rows: count, columns: width)
-        Philox.fillNormal(hidden.mutableView, seed: 1, step: 0, stream: 9)
-        Philox.fillNormal(items.mutableView, seed: 2, step: 0, stream: 9)
-        targets = (0..<tokens).map { Int32($0 * 31 % count) }
-    }
-
-    func evaluate(
-        _ evaluator: Evaluator, _ catalog: Catalog, limits: CallLimits = .init()
-    ) throws -> (loss: Double, bits: [UInt32], report: Report) {
-        try evaluate(SCE(seed: 3), evaluator, catalog, limits: limits)
-    }
-
-    /// The loss, the gradient of X as bits, and the report.
-    func evaluate(
-        _ loss: some Loss, _ evaluator: Evaluator, _ catalog: Catalog, limits: CallLimits = .init()
-    ) throws -> (loss: Double, bits: [UInt32], report: Report) {
-        let gradient = try Matrix(rows: hidden.rows, columns: hidden.columns)
-        let result = try targets.withUnsafeBufferPointer { targets in
-            try evaluator.evaluate(
-                loss, Batch(hidden: hidden.view, targets: .int32(targets)), catalog,
-                into: GradientOutputs(hidden: gradient.mutableView), limits: limits)
-        }
-        return (result.loss, gradient.elements.map(\.bitPattern), result.report)
-    }
-}
-
-private func evaluator(_ backend: VulkanBackend) throws -> Evaluator {
-    Evaluator(stream: try backend.makeStream(device: 0, options: StreamOptions()))
-}
 
 @Suite("A Vulkan stream", .serialized)
 struct StreamTests {
@@ -112,90 +73,6 @@ struct StreamTests {
         for kernel in Kernel.allCases { #expect(evaluator.stream.supports(kernel), "\(kernel)") }
     }
 
-    @Test("out of device memory is a clear error, and the stream goes on to serve what fits")
-    func outOfMemory() throws {
-        var options = VulkanOptions()
-        options.memoryLimit = 24 << 20
-        let backend = VulkanBackend(options)
-        let evaluator = try evaluator(backend)
-        let large = try Problem(tokens: 20, items: 300_000)
-        let error = #expect(throws: ShortlistError.self) { try Catalog(items: large.items.view, on: evaluator.stream) }
-        #expect(error?.code == .outOfMemory)
-        let problem = try Problem()
-        let catalog = try Catalog(items: problem.items.view, on: evaluator.stream)
-        #expect(try problem.evaluate(evaluator, catalog).loss.isFinite)
-        #expect(try backend.allocatedBytes(device: 0) <= 24 << 20)
-    }
-
-    @Test("where scratch does not fit, smaller tiles do the same work")
-    func smallerTiles() throws {
-        let problem = try Problem()
-        let roomy = try evaluator(VulkanBackend())
-        let whole = try problem.evaluate(roomy, try Catalog(items: problem.items.view, on: roomy.stream))
-        var options = VulkanOptions()
-        // Less than the call plans without a limit, more than its least.
-        options.memoryLimit = whole.report.workspaceLeast + (5 << 20)
-        try #require(whole.report.workspacePlanned < options.memoryLimit * 4)
-        let tight = try evaluator(VulkanBackend(options))
-        let again = try problem.evaluate(tight, try Catalog(items: problem.items.view, on: tight.stream))
-        #expect(again.bits == whole.bits)
-    }
-
-    @Test("a lost device is a dead context that says so, and a new one can be made")
-    func deviceLost() throws {
-        let backend = VulkanBackend()
-        let problem = try Problem()
-        let dead = try evaluator(backend)
-        let catalog = try Catalog(items: problem.items.view, on: dead.stream)
-        let before = try problem.evaluate(dead, catalog)
-        try backend.loseDevice(0)
-        for _ in 0..<2 {
-            let error = #expect(throws: ShortlistError.self) { try problem.evaluate(dead, catalog) }
-            #expect(error?.code == .deviceLost)
-            #expect(error?.message.contains("dead") == true)
-        }
-        let alive = try evaluator(backend)
-        #expect(
-            try problem.evaluate(alive, try Catalog(items: problem.items.view, on: alive.stream)).bits == before.bits)
-    }
-
-    @Test("two streams in two threads give each the bits of one alone")
-    func twoThreads() async throws {
-        let backend = VulkanBackend(validation: true)
-        let problem = try Problem()
-        let own = try evaluator(backend)
-        let alone = try problem.evaluate(own, try Catalog(items: problem.items.view, on: own.stream)).bits
-        await withTaskGroup(of: Bool.self) { group in
-            for _ in 0..<2 {
-                group.addTask {
-                    guard let own = try? evaluator(backend),
-                        let catalog = try? Catalog(items: problem.items.view, on: own.stream)
-                    else { return false }
-                    return (0..<3).allSatisfy { _ in (try? problem.evaluate(own, catalog).bits) == alone }
-                }
-            }
-            for await same in group { #expect(same) }
-        }
-        #expect(backend.validationMessages.count == 0, "\(backend.validationMessages.first)")
-    }
-
-    @Test("a stop callback ends the call with cancelled, and the stream goes on to serve")
-    func cancel() throws {
-        let problem = try Problem()
-        let evaluator = try evaluator(VulkanBackend())
-        let catalog = try Catalog(items: problem.items.view, on: evaluator.stream)
-        let whole = try problem.evaluate(evaluator, catalog)
-        for after in [0, 1, 3, 9] {
-            let asked = Counter()
-            let limits = CallLimits(shouldStop: { asked.next() > after })
-            let error = #expect(throws: ShortlistError.self) {
-                try problem.evaluate(evaluator, catalog, limits: limits)
-            }
-            #expect(error?.code == .cancelled)
-        }
-        #expect(try problem.evaluate(evaluator, catalog).bits == whole.bits)
-    }
-
     @Test("the registry's own choice is never a software device, and asking by name is enough for one")
     func choice() throws {
         let backend = VulkanBackend()
@@ -237,10 +114,4 @@ struct StreamTests {
         #expect(file.read() == [5])
         try remove(path)
     }
-}
-
-/// Counts how often it was asked.
-private final class Counter: Sendable {
-    private let count = Atomic<Int>(0)
-    func next() -> Int { count.wrappingAdd(1, ordering: .relaxed).newValue }
 }
