@@ -84,7 +84,7 @@ final class BufferPool: @unchecked Sendable {
 
     private func destroy(_ allocation: Allocation, _ state: inout State) {
         var raw = allocation.raw
-        slv_buffer_destroy(device.raw, &raw)
+        if device.isOfThisProcess { slv_buffer_destroy(device.raw, &raw) }
         state.allocated -= allocation.byteCount
     }
 

@@ -43,6 +43,7 @@ final class Recorder {
     }
 
     deinit {
+        guard device.isOfThisProcess else { return }
         // Nothing may be in flight when memory goes.
         if submitted > 0, !device.isLost { _ = slv_wait(device.handle, semaphore, submitted, UInt64.max) }
         for var buffer in [ring, upload, download] where buffer.buffer != 0 {

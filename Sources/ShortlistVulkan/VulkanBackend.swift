@@ -1,3 +1,4 @@
+import Glibc
 import ShortlistCore
 import Synchronization
 
@@ -7,6 +8,8 @@ import Synchronization
 /// reason. A device needs 64-bit integers and floats in shaders, buffer device addresses, scalar block layout and
 /// timeline semaphores; `devices()` says what one lacks. Discrete devices come before integrated ones; a software
 /// device (lavapipe) is used only where this backend was asked for by name and has no other.
+///
+/// Drivers do not outlive `fork`: in a child of a process that had opened libvulkan, the backend is unavailable.
 public struct VulkanBackend: Backend {
     public let name = "vulkan"
     let options: VulkanOptions
@@ -98,6 +101,8 @@ private final class Shared: Sendable {
     private let options: VulkanOptions
     private struct State {
         var loader: Result<Loader, LoadError>?
+        /// The process that opened it.
+        var process = getpid()
         var devices: [Int: VulkanDevice] = [:]
     }
     private let state = Mutex(State())
@@ -106,9 +111,15 @@ private final class Shared: Sendable {
 
     func loader() -> Result<Loader, LoadError> {
         state.withLock { state in
-            if let loader = state.loader { return loader }
+            if let loader = state.loader {
+                guard case .success = loader, state.process != getpid() else { return loader }
+                return .failure(
+                    LoadError(
+                        reason: "Vulkan was opened before this process was forked, and drivers do not outlive that"))
+            }
             let loader = Loader.open(options)
             state.loader = loader
+            state.process = getpid()
             return loader
         }
     }

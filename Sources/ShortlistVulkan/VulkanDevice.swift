@@ -1,5 +1,6 @@
 import CShortlistShaders
 import CVulkan
+import Glibc
 import ShortlistCore
 import Synchronization
 
@@ -9,6 +10,9 @@ final class DeviceHandle: @unchecked Sendable {
     let raw: OpaquePointer
     private let loader: Loader
     private let faults: AllocationFaults?
+    private let process = getpid()
+    /// Not so in a child after `fork`, where the driver's threads are gone: nothing is given back there.
+    var isOfThisProcess: Bool { process == getpid() }
 
     init(_ raw: OpaquePointer, _ loader: Loader, _ faults: AllocationFaults?) {
         self.raw = raw
@@ -22,7 +26,9 @@ final class DeviceHandle: @unchecked Sendable {
         return slv_buffer_create(raw, UInt64(bytes), Int32(kind), &buffer)
     }
 
-    deinit { slv_device_destroy(raw) }
+    deinit {
+        if isOfThisProcess { slv_device_destroy(raw) }
+    }
 }
 
 /// An open device: its queue, its compiled kernels and its spare memory. Shared by streams.
@@ -52,7 +58,10 @@ final class VulkanDevice: @unchecked Sendable {
         pool = BufferPool(owner, limit: options.memoryLimit)
     }
 
+    var isOfThisProcess: Bool { owner.isOfThisProcess }
+
     deinit {
+        guard isOfThisProcess else { return }
         savePipelines()
         pool.removeAll()
         pipelines.withLock { for pipeline in $0.values { slv_pipeline_destroy(handle, pipeline) } }

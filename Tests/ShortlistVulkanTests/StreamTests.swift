@@ -63,6 +63,30 @@ struct StreamTests {
         }
     }
 
+    @Test("a catalog beyond maxStorageBufferRange (here 128 MiB) is searched to its last row, and updated there")
+    func largeCatalog() throws {
+        let (count, width) = (300_000, 120)
+        let items = try Matrix(rows: count, columns: width)
+        items.elements.update(repeating: 0)
+        for row in [0, 279_621, count - 2] { items[row, 7] = Float(1 + row) }
+        let query = try Matrix(rows: 1, columns: width)
+        query.elements.update(repeating: 0)
+        query[0, 7] = 1
+        let evaluator = try evaluator(VulkanBackend())
+        let catalog = try Catalog(items: items.view, on: evaluator.stream)
+        func top() throws -> [Int32] {
+            var ids = [Int32](repeating: -1, count: 3)
+            try ids.withUnsafeMutableBufferPointer {
+                _ = try evaluator.topK(RetrievalRequest(queries: query.view), catalog, k: 3, ids: $0)
+            }
+            return ids
+        }
+        #expect(try top() == [Int32(count - 2), 279_621, 0])
+        items[count - 1, 7] = 1e6
+        try catalog.update(rows: [Int32(count - 1)])
+        #expect(try top() == [Int32(count - 1), Int32(count - 2), 279_621])
+    }
+
     @Test("every kernel of a call runs natively")
     func nativeKernels() throws {
         let problem = try Problem()

@@ -12,7 +12,7 @@ import subprocess
 import numpy as np
 import pytest
 import shortlist
-from conftest import PYTHON, normal, python_environment
+from conftest import PYTHON, in_child, normal, python_environment
 
 LEFT_OUT = os.environ.get("SHORTLIST_VULKAN") == "0"
 
@@ -69,6 +69,20 @@ else:
         )
         assert np.array_equal(found.ids, expected.ids)
         assert np.array_equal(found.scores, expected.scores)
+
+    def test_a_child_of_a_fork_is_refused_the_devices_of_its_parent_and_has_the_cpu(
+        rng: np.random.Generator,
+    ) -> None:
+        x, y, t = normal(rng, 9, 4), normal(rng, 20, 4), np.arange(9)
+        expected = shortlist.cross_entropy(x, y, t, backend="vulkan").loss
+
+        def refused() -> str:
+            with pytest.raises(shortlist.BackendUnavailableError, match="fork"):
+                shortlist.cross_entropy(x, y, t, backend="vulkan")
+            return str(shortlist.cross_entropy(x, y, t).loss)
+
+        assert float(in_child(refused)) == pytest.approx(expected, rel=1e-5)
+        assert shortlist.cross_entropy(x, y, t, backend="vulkan").loss == expected
 
     def test_without_a_driver_the_backend_is_listed_with_the_reason_and_refused() -> (
         None
