@@ -560,7 +560,7 @@ typedef int32_t (*shortlist_stop_callback)(void *user_data);
 typedef struct shortlist_context_options {
     uint32_t struct_size;
     int32_t threads;                     /* worker threads, the calling one included; 0: one for each processor */
-    const char *backend;                 /* "cpu", ...; NULL: the best that can run here. A backend that is asked for
+    const char *backend;                 /* "cpu", "vulkan"; NULL: the best that can run here. A backend that is asked for
                                             and cannot run is an error, never replaced */
     int32_t device;                      /* index among the devices of the named backend; -1: the best */
     int32_t reserved;                    /* 0 */

@@ -111,13 +111,13 @@ int slv_compute_family(const slv_instance *instance, VkPhysicalDevice device, ui
     return -1;
 }
 
-static void need(slv_device_info *info, VkBool32 present, const char *what) {
-    if (present) return;
+static void need(slv_device_info *info, const char *without, VkBool32 present, const char *what) {
+    if (present && !strstr(without, what)) return;
     size_t length = strlen(info->missing);
     snprintf(info->missing + length, sizeof info->missing - length, "%s%s", length ? ", " : "", what);
 }
 
-void slv_device_describe(const slv_instance *instance, uint32_t index, slv_device_info *info) {
+void slv_device_describe(const slv_instance *instance, uint32_t index, const char *without, slv_device_info *info) {
     memset(info, 0, sizeof *info);
     VkPhysicalDevice device = instance->devices[index];
     VkPhysicalDeviceMaintenance3Properties allocation = {
@@ -141,20 +141,20 @@ void slv_device_describe(const slv_instance *instance, uint32_t index, slv_devic
         if (memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT && memory.memoryHeaps[i].size > info->local_heap_bytes)
             info->local_heap_bytes = memory.memoryHeaps[i].size;
     uint32_t bits = 0;
-    need(info, slv_compute_family(instance, device, &bits) >= 0, "a compute queue");
+    need(info, without, slv_compute_family(instance, device, &bits) >= 0, "a compute queue");
     info->timestamp_period = bits ? p->limits.timestampPeriod : 0;
     if (p->apiVersion < VK_API_VERSION_1_2) {
-        need(info, VK_FALSE, "Vulkan 1.2");
+        need(info, without, VK_FALSE, "Vulkan 1.2");
         return;
     }
     VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
     VkPhysicalDeviceFeatures2 f = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &f12};
     instance->vkGetPhysicalDeviceFeatures2(device, &f);
-    need(info, f.features.shaderInt64, "shaderInt64");
-    need(info, f.features.shaderFloat64, "shaderFloat64");
-    need(info, f12.bufferDeviceAddress, "bufferDeviceAddress");
-    need(info, f12.scalarBlockLayout, "scalarBlockLayout");
-    need(info, f12.timelineSemaphore, "timelineSemaphore");
-    need(info, p->limits.maxComputeWorkGroupInvocations >= 256, "workgroups of 256");
-    need(info, p->limits.maxComputeSharedMemorySize >= 32768, "32 KiB of shared memory");
+    need(info, without, f.features.shaderInt64, "shaderInt64");
+    need(info, without, f.features.shaderFloat64, "shaderFloat64");
+    need(info, without, f12.bufferDeviceAddress, "bufferDeviceAddress");
+    need(info, without, f12.scalarBlockLayout, "scalarBlockLayout");
+    need(info, without, f12.timelineSemaphore, "timelineSemaphore");
+    need(info, without, p->limits.maxComputeWorkGroupInvocations >= 256, "workgroups of 256");
+    need(info, without, p->limits.maxComputeSharedMemorySize >= 32768, "32 KiB of shared memory");
 }

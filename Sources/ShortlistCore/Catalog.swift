@@ -9,7 +9,7 @@ public protocol ResidentCatalog: AnyObject, Sendable {
 /// The items of an output layer: Y (C × d) and an optional bias, as a stream sees them.
 ///
 /// On the CPU a catalog is a view of the caller's memory: a change is seen by the next call, `update` or not, and
-/// `update` costs nothing. On a GPU it will be a resident copy that changes with `update`. Code that calls `update`
+/// `update` costs nothing. On a GPU it is a resident copy that changes with `update`. Code that calls `update`
 /// after each change is right on both.
 ///
 /// Made by a context. Memory that a catalog views must stay where it is while the catalog lives, and unchanged during a

@@ -74,7 +74,7 @@ public struct StreamVectors: VectorSource {
 public protocol Stream: AnyObject {
     /// Worker threads, the calling one included.
     var threads: Int { get }
-    /// Seconds, kernels and bytes of the current call.
+    /// Kernels, bytes and memory of the current call, and of the last one after `finish`.
     var telemetry: Telemetry { get }
     /// Whether `kernel` runs natively.
     func supports(_ kernel: Kernel) -> Bool
@@ -85,8 +85,8 @@ public protocol Stream: AnyObject {
     /// depends on shape and limit only, never on the number of threads. `least` depends on the shape alone: the smallest
     /// tiling, for one worker. For a kernel left to its default implementation: `composedScratch`.
     func scratch(for kernel: KernelShape, limit: Int) -> ScratchNeed
-    /// Makes room for a plan: `reservedBytes` and the largest scratch of its kernels. Resets the telemetry and sets its
-    /// `planned` and `least` (`committedBytes` and scratch). Until `finish`, this workspace is the one that kernels run
+    /// Makes room for a plan: `reservedBytes` and the scratch that `scratch(of:)` comes to, which also begins the
+    /// telemetry anew. Until `finish`, this workspace is the one that kernels run
     /// in.
     ///
     /// - Throws: before anything is touched: `workspaceLimit` with the least that works, `outOfMemory`, `forked`.

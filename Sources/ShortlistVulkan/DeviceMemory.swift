@@ -69,10 +69,13 @@ final class BufferPool: @unchecked Sendable {
     private func make(_ size: Int, _ state: inout State) -> Allocation? {
         guard size <= limit - min(limit, state.allocated) else { return nil }
         var raw = slv_buffer()
-        guard slv_buffer_create(device.raw, UInt64(size), Int32(SLV_LOCAL), &raw) == 0 else { return nil }
+        guard device.makeBuffer(size, SLV_LOCAL, &raw) == 0 else { return nil }
         state.allocated += size
         return Allocation(raw: raw)
     }
+
+    /// Gives spare buffers back to the driver.
+    func dropSpares() { state.withLock { dropSpares(&$0) } }
 
     private func dropSpares(_ state: inout State) {
         for spare in state.spares { destroy(spare, &state) }
@@ -81,7 +84,7 @@ final class BufferPool: @unchecked Sendable {
 
     private func destroy(_ allocation: Allocation, _ state: inout State) {
         var raw = allocation.raw
-        slv_buffer_destroy(device.raw, &raw)
+        if device.isOfThisProcess { slv_buffer_destroy(device.raw, &raw) }
         state.allocated -= allocation.byteCount
     }
 

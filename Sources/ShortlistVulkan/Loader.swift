@@ -8,19 +8,19 @@ final class Loader: @unchecked Sendable {
     let devices: [slv_device_info]
 
     /// The loader, or why there is none.
-    static func open(validate: Bool) -> Result<Loader, LoadError> {
+    static func open(_ options: VulkanOptions) -> Result<Loader, LoadError> {
         var instance: OpaquePointer?
         var why = [CChar](repeating: 0, count: 256)
-        slv_instance_create(&instance, validate ? 1 : 0, &why, why.count)
+        slv_instance_create(&instance, options.validation ? 1 : 0, &why, why.count)
         guard let instance else { return .failure(LoadError(reason: text(why))) }
-        return .success(Loader(instance))
+        return .success(Loader(instance, without: options.without))
     }
 
-    private init(_ instance: OpaquePointer) {
+    private init(_ instance: OpaquePointer, without: String) {
         self.instance = instance
         devices = (0..<slv_device_count(instance)).map { index in
             var info = slv_device_info()
-            slv_device_describe(instance, index, &info)
+            slv_device_describe(instance, index, without, &info)
             return info
         }
     }

@@ -38,11 +38,12 @@ final class Recorder {
         try device.check(slv_recorder_create(device.handle, 0, &raw), "a command pool")
         try device.check(slv_semaphore_create(device.handle, &semaphore), "a timeline semaphore")
         try device.check(
-            slv_buffer_create(device.handle, UInt64(Recorder.ringBytes), Int32(SLV_UPLOAD), &ring),
+            device.makeBuffer(Recorder.ringBytes, SLV_UPLOAD, &ring),
             "the argument ring")
     }
 
     deinit {
+        guard device.isOfThisProcess else { return }
         // Nothing may be in flight when memory goes.
         if submitted > 0, !device.isLost { _ = slv_wait(device.handle, semaphore, submitted, UInt64.max) }
         for var buffer in [ring, upload, download] where buffer.buffer != 0 {
@@ -120,7 +121,7 @@ final class Recorder {
     private func copyIn(_ source: HostRowsOfBytes, to place: DevicePlace) throws(ShortlistError) {
         if upload.buffer == 0 {
             try device.check(
-                slv_buffer_create(device.handle, UInt64(stagingBytes), Int32(SLV_UPLOAD), &upload),
+                device.makeBuffer(stagingBytes, SLV_UPLOAD, &upload),
                 "staging memory")
         }
         guard let mapped = upload.mapped else { throw ShortlistError(.internalError, "staging memory is not mapped") }
@@ -147,7 +148,7 @@ final class Recorder {
     ) throws(ShortlistError) {
         if download.buffer == 0 {
             try device.check(
-                slv_buffer_create(device.handle, UInt64(stagingBytes), Int32(SLV_DOWNLOAD), &download),
+                device.makeBuffer(stagingBytes, SLV_DOWNLOAD, &download),
                 "staging memory")
         }
         guard let mapped = download.mapped else { throw ShortlistError(.internalError, "staging memory is not mapped") }

@@ -1,3 +1,4 @@
+import Glibc
 import ShortlistCore
 import Synchronization
 
@@ -7,6 +8,8 @@ import Synchronization
 /// reason. A device needs 64-bit integers and floats in shaders, buffer device addresses, scalar block layout and
 /// timeline semaphores; `devices()` says what one lacks. Discrete devices come before integrated ones; a software
 /// device (lavapipe) is used only where this backend was asked for by name and has no other.
+///
+/// Drivers do not outlive `fork`: in a child of a process that had opened libvulkan, the backend is unavailable.
 public struct VulkanBackend: Backend {
     public let name = "vulkan"
     let options: VulkanOptions
@@ -49,6 +52,11 @@ public struct VulkanBackend: Backend {
     /// For tests: what follows when the driver reports that a device, which must be open, is gone.
     package func loseDevice(_ index: Int) throws(ShortlistError) { try shared.device(index).markLost() }
 
+    /// For tests: gives back what an open device keeps spare, so that the next call allocates anew.
+    package func dropSpareMemory(device index: Int) throws(ShortlistError) {
+        try shared.device(index).pool.dropSpares()
+    }
+
     /// Bytes of memory that an open device has in use or spare.
     package func allocatedBytes(device index: Int) throws(ShortlistError) -> Int {
         try shared.device(index).pool.allocatedBytes
@@ -80,6 +88,10 @@ package struct VulkanOptions: Sendable {
     package var composed: KernelSet = []
     /// Device memory that may be allocated, to test its end.
     package var memoryLimit = Int.max
+    /// Features, by name, that count as missing on every device.
+    package var without = ""
+    /// Makes allocations of device memory fail.
+    package var faults: AllocationFaults?
 
     package init(validation: Bool = false) { self.validation = validation }
 }
@@ -89,6 +101,8 @@ private final class Shared: Sendable {
     private let options: VulkanOptions
     private struct State {
         var loader: Result<Loader, LoadError>?
+        /// The process that opened it.
+        var process = getpid()
         var devices: [Int: VulkanDevice] = [:]
     }
     private let state = Mutex(State())
@@ -97,9 +111,15 @@ private final class Shared: Sendable {
 
     func loader() -> Result<Loader, LoadError> {
         state.withLock { state in
-            if let loader = state.loader { return loader }
-            let loader = Loader.open(validate: options.validation)
+            if let loader = state.loader {
+                guard case .success = loader, state.process != getpid() else { return loader }
+                return .failure(
+                    LoadError(
+                        reason: "Vulkan was opened before this process was forked, and drivers do not outlive that"))
+            }
+            let loader = Loader.open(options)
             state.loader = loader
+            state.process = getpid()
             return loader
         }
     }
@@ -122,7 +142,7 @@ private final class Shared: Sendable {
             // A lost device is made anew; contexts on the old one stay dead.
             if let device = state.devices[index], !device.isLost { return .success(device) }
             do throws(ShortlistError) {
-                let device = try VulkanDevice(loader, index: index, memoryLimit: options.memoryLimit)
+                let device = try VulkanDevice(loader, index: index, options)
                 state.devices[index] = device
                 return .success(device)
             } catch {

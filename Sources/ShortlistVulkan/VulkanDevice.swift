@@ -1,5 +1,6 @@
 import CShortlistShaders
 import CVulkan
+import Glibc
 import ShortlistCore
 import Synchronization
 
@@ -8,13 +9,26 @@ final class DeviceHandle: @unchecked Sendable {
     // Sendable: constants.
     let raw: OpaquePointer
     private let loader: Loader
+    private let faults: AllocationFaults?
+    private let process = getpid()
+    /// Not so in a child after `fork`, where the driver's threads are gone: nothing is given back there.
+    var isOfThisProcess: Bool { process == getpid() }
 
-    init(_ raw: OpaquePointer, _ loader: Loader) {
+    init(_ raw: OpaquePointer, _ loader: Loader, _ faults: AllocationFaults?) {
         self.raw = raw
         self.loader = loader
+        self.faults = faults
     }
 
-    deinit { slv_device_destroy(raw) }
+    /// A buffer with memory of its own: the one place that allocates. Returns a VkResult.
+    func makeBuffer(_ bytes: Int, _ kind: Int, _ buffer: inout slv_buffer) -> Int32 {
+        if let faults, faults.strike() { return Int32(SLV_OUT_OF_DEVICE_MEMORY) }
+        return slv_buffer_create(raw, UInt64(bytes), Int32(kind), &buffer)
+    }
+
+    deinit {
+        if isOfThisProcess { slv_device_destroy(raw) }
+    }
 }
 
 /// An open device: its queue, its compiled kernels and its spare memory. Shared by streams.
@@ -28,7 +42,7 @@ final class VulkanDevice: @unchecked Sendable {
     private let queue = Mutex<Void>(())
     private let lost = Atomic<Bool>(false)
 
-    init(_ loader: Loader, index: Int, memoryLimit: Int) throws(ShortlistError) {
+    init(_ loader: Loader, index: Int, _ options: VulkanOptions) throws(ShortlistError) {
         info = loader.devices[index]
         let cache = PipelineCacheFile(info)
         let saved = cache?.read() ?? []
@@ -40,14 +54,22 @@ final class VulkanDevice: @unchecked Sendable {
                     ? .outOfMemory : .backendUnavailable,
                 "\(info.nameText): the device could not be opened (VkResult \(result))")
         }
-        owner = DeviceHandle(made, loader)
-        pool = BufferPool(owner, limit: memoryLimit)
+        owner = DeviceHandle(made, loader, options.faults)
+        pool = BufferPool(owner, limit: options.memoryLimit)
     }
 
+    var isOfThisProcess: Bool { owner.isOfThisProcess }
+
     deinit {
+        guard isOfThisProcess else { return }
         savePipelines()
         pool.removeAll()
         pipelines.withLock { for pipeline in $0.values { slv_pipeline_destroy(handle, pipeline) } }
+    }
+
+    /// Memory of a recorder, beside the pool. Returns a VkResult.
+    func makeBuffer(_ bytes: Int, _ kind: Int, _ buffer: inout slv_buffer) -> Int32 {
+        owner.makeBuffer(bytes, kind, &buffer)
     }
 
     var isLost: Bool { lost.load(ordering: .relaxed) }

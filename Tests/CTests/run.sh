@@ -4,7 +4,8 @@
 #   Tests/CTests/run.sh PREFIX              PREFIX is what Tools/install.sh was given
 #   Tests/CTests/run.sh PREFIX --sanitize   the test program under AddressSanitizer, with a library that is built so
 #
-# Ends with "N passed, N failed".
+# With SHORTLIST_VULKAN=0 the library must have been built without the Vulkan backend; otherwise with it, and there must
+# be a Vulkan driver, software or not. Ends with "N passed, N failed".
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -61,6 +62,20 @@ c99="-std=c99 -D_POSIX_C_SOURCE=200809L $warnings $cflags"
 sources="$here/main.c $here/check.c $here/fixture.c $here/test_abi.c $here/test_handles.c $here/test_losses.c
     $here/test_selections.c $here/test_errors.c $here/test_options.c $here/test_limits.c $here/test_retrieval.c"
 
+# vulkan COMPILER...: the Vulkan backend, as it is here and without a driver.
+# shellcheck disable=SC2086 # flags are lists
+vulkan() {
+    "$@" $c99 "$here/test_vulkan.c" "$here/check.c" "$here/fixture.c" -o "$work/test_vulkan" $libs -lpthread -lm
+    if [ "${SHORTLIST_VULKAN:-1}" = 0 ]; then
+        echo "SHORTLIST_VULKAN=0: the library is tested without the Vulkan backend"
+        program test_vulkan "$work/test_vulkan" left-out
+        return
+    fi
+    program test_vulkan "$work/test_vulkan" device
+    program "test_vulkan without a driver" env VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent \
+        "$work/test_vulkan" without-driver
+}
+
 # The compilers there are: gcc, and clang (Debian's, or the one of the Swift toolchain).
 compilers=
 for compiler in gcc clang; do
@@ -103,6 +118,8 @@ if [ -z "$sanitize" ]; then
         -lm
     program test_memory env LD_PRELOAD="$work/libinterpose.so" "$work/test_memory"
 
+    vulkan cc -O1 -g
+
     cc -O1 $c99 "$root/examples/snippets/snippet.c" -o "$work/snippet" $libs
     check "the snippet of README.md runs" "$work/snippet"
     check "embed-c is built by its Makefile" make -s -C "$root/examples/embed-c" OUT="$work/embed-c" \
@@ -124,6 +141,9 @@ else
         -lpthread -lm
     program "test_shortlist under AddressSanitizer" env \
         ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 "$work/test_shortlist"
+    ASAN_OPTIONS=detect_leaks=0
+    export ASAN_OPTIONS
+    vulkan $compiler -O1 -g -fsanitize=address -fno-omit-frame-pointer
 fi
 
 echo "$passed passed, $failed failed"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +49,22 @@ def python_environment(**more: str) -> dict[str, str]:
 
 
 PYTHON = sys.executable
+
+
+def in_child(work: Callable[[], str]) -> str:
+    """What `work` returns in a forked child, or the name of what it raised."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # a hang ends the child
+        try:
+            answer = work()
+        except BaseException as error:
+            answer = type(error).__name__
+        os.write(write, answer.encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        answer = pipe.read()
+    assert os.waitpid(child, 0)[1] == 0, "the child died"
+    return answer

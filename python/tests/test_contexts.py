@@ -8,7 +8,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shortlist
-from conftest import PYTHON, normal, python_environment
+from conftest import PYTHON, in_child, normal, python_environment
 from shortlist._context import current_context
 
 
@@ -180,25 +179,6 @@ def test_a_signal_handler_that_calls_the_library_gets_busy_and_no_deadlock(
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert len(caught) == 1
-
-
-def in_child(work: Callable[[], str]) -> str:
-    """What `work` returns in a forked child, or the name of what it raised."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        signal.alarm(30)  # a hang ends the child
-        try:
-            answer = work()
-        except BaseException as error:
-            answer = type(error).__name__
-        os.write(write, answer.encode())
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        answer = pipe.read()
-    assert os.waitpid(child, 0)[1] == 0, "the child died"
-    return answer
 
 
 def test_a_forked_child_makes_a_context_of_its_own_and_gets_the_same_bits(

@@ -17,4 +17,7 @@ typedef struct {
 // NULL where there is none of that name.
 const sl_shader *sl_find_shader(const char *name);
 
+// Shader `index` in the order of their names; NULL past the last.
+const sl_shader *sl_shader_at(size_t index);
+
 #endif

@@ -35,7 +35,8 @@ void slv_instance_destroy(slv_instance *instance);
 uint64_t slv_instance_messages(slv_instance *instance, char *first, size_t first_size);
 
 uint32_t slv_device_count(const slv_instance *instance);
-void slv_device_describe(const slv_instance *instance, uint32_t index, slv_device_info *info);
+// A feature whose name stands in `without` counts as missing, so that tests see what follows.
+void slv_device_describe(const slv_instance *instance, uint32_t index, const char *without, slv_device_info *info);
 int32_t slv_device_create(const slv_instance *instance, uint32_t index, const void *cache, size_t cache_size,
     slv_device **out);
 void slv_device_destroy(slv_device *device);

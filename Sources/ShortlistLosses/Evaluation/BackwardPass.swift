@@ -107,7 +107,10 @@ struct BackwardPass {
             used = distinct
             targets.rows = forward.problem.itemMap
             if let rows {
-                let matrix = try stream.bindOutput(rows).rowRange(0..<distinct)
+                // The used rows alone: the rest of the room need not cross a bus.
+                let matrix = try stream.bindOutput(
+                    MutableMatrixView(
+                        unchecked: rows.base, rows: distinct, columns: rows.columns, rowStride: rows.rowStride))
                 try stream.fill(matrix, with: 0)
                 targets.catalog = matrix
             }
