@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Shortlist
 import ShortlistConformance
 
@@ -33,6 +34,7 @@ struct Conformance: ParsableCommand {
         guard let chosen = BackendRegistry.standard.backends.first(where: { $0.name == backend }) else {
             throw ValidationError("no backend named '\(backend)'")
         }
+        setvbuf(stdout, nil, _IOLBF, 0)  // whoever reads a pipe sees a part when it ends
         print("\(choice.name) \(device): \(choice.device.name) (\(choice.device.detail))")
         let suite = ConformanceSuite(chosen, device: device, threads: threads)
         var all = ConformanceReport()
