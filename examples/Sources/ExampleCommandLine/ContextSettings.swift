@@ -24,7 +24,7 @@ public struct ContextSettings: ParsableArguments {
     /// A context that stops at Control-C.
     public func makeContext() throws -> Context {
         let listing = BackendRegistry.standard.list().first { $0.name == backend }
-        let index = try listing.flatMap { try DeviceChoice.index(device, in: $0) }
+        let index = try listing.flatMap { try DeviceChoice.index(device, of: $0.name, among: $0.devices) }
         let context = try Context(
             ContextOptions(backend: backend, device: index, threads: threads, workspaceLimit: workspaceLimit?.bytes))
         context.shouldStop = { Interrupt.isRequested }

@@ -10,15 +10,15 @@ struct DeviceChoice: Error, CustomStringConvertible {
     ///
     /// - Throws: `DeviceChoice` where no device or several have the name, and where only software devices are there and
     ///   none is named.
-    static func index(_ wanted: String?, in listing: BackendRegistry.Listing) throws -> Int? {
-        let usable = listing.devices.filter { $0.score > 0 }
+    static func index(_ wanted: String?, of backend: String, among devices: [Device]) throws -> Int? {
+        let usable = devices.filter { $0.score > 0 }
         // What is wrong with a backend that cannot run here the library says best.
-        guard listing.unavailableReason == nil, !usable.isEmpty else { return nil }
+        guard !usable.isEmpty else { return nil }
         func name(_ device: Device) -> String { "\(device.index) (\(device.name))" }
         guard let wanted else {
             guard let software = usable.first, usable.allSatisfy(\.onlyByName) else { return nil }
             throw DeviceChoice(
-                description: "backend '\(listing.name)' has a software device alone, \(software.name): it computes on "
+                description: "backend '\(backend)' has a software device alone, \(software.name): it computes on "
                     + "the processor, slowly; --device \(software.index) takes it")
         }
         if let index = Int(wanted) { return index }  // the library checks it
@@ -27,7 +27,7 @@ struct DeviceChoice: Error, CustomStringConvertible {
             let all = usable.map(name).joined(separator: ", ")
             throw DeviceChoice(
                 description: "--device \(wanted) names \(found.isEmpty ? "no device" : "\(found.count) devices") of "
-                    + "backend '\(listing.name)', which has \(all)")
+                    + "backend '\(backend)', which has \(all)")
         }
         return found[0].index
     }

@@ -10,9 +10,8 @@ import Testing
         Device(name: "llvmpipe (256 bits)", index: 2, score: 1, detail: "a processor", onlyByName: true),
     ]
 
-    private func choose(_ wanted: String?, _ devices: [Device], reason: String? = nil) throws -> Int? {
-        try DeviceChoice.index(
-            wanted, in: BackendRegistry.Listing(name: "vulkan", devices: devices, unavailableReason: reason))
+    private func choose(_ wanted: String?, _ devices: [Device]) throws -> Int? {
+        try DeviceChoice.index(wanted, of: "vulkan", among: devices)
     }
 
     private func refusal(_ wanted: String?, _ devices: [Device]) -> String {
@@ -47,6 +46,6 @@ import Testing
     }
 
     @Test func `a backend that cannot run here is left to the library to explain`() throws {
-        #expect(try choose("beta", [], reason: "no driver") == nil)
+        #expect(try choose("beta", []) == nil)
     }
 }

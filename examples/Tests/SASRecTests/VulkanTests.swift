@@ -47,11 +47,12 @@ struct VulkanTests {
     @Test func `the program trains on a software device that is named, and refuses one that is not`() throws {
         let small = ["--users", "60", "--items", "40", "--epochs", "1", "--dimension", "8", "--loss", "ce"]
         let listing = try #require(BackendRegistry.standard.list().first { $0.name == "vulkan" })
-        let software = try #require(listing.devices.first(where: \.onlyByName), "lavapipe is wanted for this test")
+        let found = listing.devices.first { $0.onlyByName }
+        let software = try #require(found, "lavapipe is wanted for this test")
         let run = try ProgramRun("sasrec", small + ["--backend", "vulkan", "--device", "\(software.index)"])
         #expect(run.status == 0, "\(run.errors)")
         #expect(run.errors.contains("Backend vulkan") && run.output.contains("\nce "))
-        if listing.devices.allSatisfy(\.onlyByName) {
+        if listing.devices.allSatisfy({ $0.onlyByName }) {
             let refused = try ProgramRun("sasrec", small + ["--backend", "vulkan"])
             #expect(refused.status != 0 && refused.errors.contains("--device \(software.index) takes it"))
         }
