@@ -17,5 +17,14 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [.swiftLanguageMode(.v6)]),
+        // A device held to the conformance suite, without a test framework: for machines that have no Swift.
+        .executableTarget(
+            name: "conformance",
+            dependencies: [
+                .product(name: "Shortlist", package: "shortlist"),
+                .product(name: "ShortlistConformance", package: "shortlist"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: [.swiftLanguageMode(.v6)]),
     ]
 )

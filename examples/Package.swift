@@ -15,7 +15,8 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .target(name: "NeuralLayers", dependencies: [shortlist, "CBLAS"]),
-        .target(name: "LanguageModel", dependencies: ["ExampleSupport", "NeuralLayers", shortlist]),
+        .target(
+            name: "LanguageModel", dependencies: ["ExampleSupport", "NeuralLayers", "Tokenization", shortlist]),
         .target(name: "ExampleSupport", dependencies: [shortlist]),
         .target(
             name: "Tokenization",
@@ -50,6 +51,8 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .target(name: "ExampleTestSupport", path: "Tests/ExampleTestSupport"),
         .testTarget(name: "ExampleSupportTests", dependencies: ["ExampleSupport", "ExampleTestSupport", shortlist]),
+        .testTarget(
+            name: "ExampleCommandLineTests", dependencies: ["ExampleCommandLine", "ExampleSupport", shortlist]),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "ExampleSupport", "ExampleTestSupport"],
             exclude: ["make_fixtures.py"],

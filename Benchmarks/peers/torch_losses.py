@@ -6,10 +6,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
+import sys
 
 import torch
 import torch.nn.functional as F
+from torch_device import TorchDevice
 
 
 def sce(
@@ -18,7 +19,7 @@ def sce(
     """Scalable cross-entropy with Mix directions: top-k over full projections, cross-entropy inside buckets."""
     n = x.shape[0]
     with torch.no_grad():
-        omega = torch.randn(n, buckets) / math.sqrt(n)
+        omega = torch.randn(n, buckets, device=x.device) / math.sqrt(n)
         directions = omega.T @ x
         rows = (directions @ x.T).topk(bx, dim=1).indices
         items = (directions @ y.T).topk(by, dim=1).indices
@@ -29,7 +30,7 @@ def sce(
     logits = logits.masked_fill(own, -torch.inf)
     positive = (xb * y[targets]).sum(-1, keepdim=True)
     loss = torch.logsumexp(torch.cat([logits, positive], -1), -1) - positive[..., 0]
-    best = torch.full((n,), -torch.inf).scatter_reduce(
+    best = torch.full((n,), -torch.inf, device=x.device).scatter_reduce(
         0, rows.flatten(), loss.flatten(), "amax", include_self=True
     )
     covered = best > -torch.inf
@@ -43,7 +44,7 @@ def rece(
     n, c = x.shape[0], y.shape[0]
     chunks = max(1, int(math.sqrt(4 * (1 + 2 * neighbours) * min(n, c))))
     with torch.no_grad():
-        directions = torch.randn(chunks, x.shape[1])
+        directions = torch.randn(chunks, x.shape[1], device=x.device)
         order_x = (x @ directions.T).argmax(1).argsort(stable=True)
         order_y = (y @ directions.T).argmax(1).argsort(stable=True)
         pad_x, pad_y = -n % chunks, -c % chunks
@@ -60,9 +61,9 @@ def rece(
     return loss.mean()
 
 
-def memory(field: str) -> int:
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(field))
+def cross_entropy(x: torch.Tensor, y: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Full cross-entropy over all N × C logits."""
+    return F.cross_entropy(x @ y.T, t)
 
 
 def main() -> None:
@@ -80,47 +81,53 @@ def main() -> None:
         type=int,
         help="linear_ce: tokens at a time; PyTorch's choice without",
     )
+    parser.add_argument("--bucket-items", type=int, default=256, help="sce: b_y")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda with an index")
     options = parser.parse_args()
+    device = TorchDevice(options.device)
+    if options.loss == "linear_ce" and not hasattr(F, "linear_cross_entropy"):
+        sys.exit(f"PyTorch {torch.__version__} has no F.linear_cross_entropy; 2.13 has")
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    x = torch.randn(options.tokens, options.width, requires_grad=True)
-    y = torch.randn(options.items, options.width, requires_grad=True)
-    t = torch.arange(options.tokens) * 7919003 % options.items
+    where = {"requires_grad": True, "device": options.device}
+    x = torch.randn(options.tokens, options.width, **where)
+    y = torch.randn(options.items, options.width, **where)
+    t = torch.arange(options.tokens, device=options.device) * 7919003 % options.items
     x.grad, y.grad = torch.ones_like(x), torch.ones_like(y)
     root = int(2 * math.sqrt(options.tokens))
 
     compiled = torch.compile if options.how == "compile" else lambda function: function
     run_sce, run_rece = compiled(sce), compiled(rece)
-    chunking = torch.nn.LinearCrossEntropyOptions(
-        **(
-            {"chunking_method": None, "batch_chunk_size": options.chunk}
-            if options.chunk
-            else {}
-        )
-    )
+    run_ce = compiled(cross_entropy)
+    by = min(options.bucket_items, options.items)
 
     def loss() -> torch.Tensor:
         if options.loss == "sce":
-            return run_sce(x, y, t, root, min(root, options.tokens), 256)
+            return run_sce(x, y, t, root, min(root, options.tokens), by)
         if options.loss == "rece":
             return run_rece(x, y, t, 1)
         if options.loss == "linear_ce":
-            return F.linear_cross_entropy(x, y, t, options=chunking)
-        return F.cross_entropy(x @ y.T, t)
+            chunking = {"chunking_method": None, "batch_chunk_size": options.chunk}
+            return F.linear_cross_entropy(
+                x,
+                y,
+                t,
+                options=torch.nn.LinearCrossEntropyOptions(
+                    **(chunking if options.chunk else {})
+                ),
+            )
+        return run_ce(x, y, t)
 
-    warm = torch.randn(64, 64, requires_grad=True)
-    (warm @ warm).sum().backward()
-    before = memory("VmRSS")
-    seconds = []
-    for step in range(options.repeats + 1):
-        x.grad.zero_()
-        y.grad.zero_()
-        start = time.perf_counter()
+    def backward() -> torch.Tensor:
         value = loss()
         value.backward()
-        if step or options.repeats == 0:
-            seconds.append(time.perf_counter() - start)
-    seconds.sort()
+        return value
+
+    def clear() -> None:
+        x.grad.zero_()
+        y.grad.zero_()
+
+    measured = device.measure(backward, options.repeats, before_each=clear)
     print(
         json.dumps(
             {
@@ -129,11 +136,7 @@ def main() -> None:
                 "items": options.items,
                 "width": options.width,
                 "threads": options.threads,
-                "median_s": seconds[len(seconds) // 2],
-                "min_s": seconds[0],
-                "max_s": seconds[-1],
-                "peak_mib": (memory("VmHWM") - before) / 1024,
-                "value": value.item(),
+                **measured,
             }
         )
     )

@@ -40,32 +40,43 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def run(command: list[str], limit_s: float) -> dict | None:
-    """The last line of the command's output as JSON; None, with a word why, where it failed or took too long."""
+@dataclass(frozen=True)
+class Failure:
+    """Why a process gave nothing."""
+
+    reason: str
+
+
+def run(command: list[str], limit_s: float) -> dict | Failure:
+    """The last line of the command's output as JSON, or why there is none; that is said at once, too."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
     except subprocess.TimeoutExpired:
         say(f"  gave up after {limit_s:.0f} s: {' '.join(command[-12:])}")
-        return None
+        return Failure(f"gave up after {limit_s:.0f} s")
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()[-1:] or [
             f"exit code {done.returncode}"
         ]
         say(f"  failed: {' '.join(command[-12:])}: {reason[0][:200]}")
-        return None
+        return Failure(reason[0][:200])
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def choose(competitor: Competitor, limit_s: float) -> list[str] | None:
-    """The fastest of the competitor's settings, each tried once with one repetition; None where none works."""
+def choose(competitor: Competitor, limit_s: float) -> list[str] | Failure:
+    """The fastest of the competitor's settings, each tried once with one repetition; the last failure where none
+    works."""
     if len(competitor.settings) == 1:
         return competitor.settings[0]
     best: tuple[float, list[str]] | None = None
+    failure = Failure("no setting to try")
     for setting in competitor.settings:
         found = run([*competitor.command, *setting, "--repeats", "1"], limit_s)
-        if found and (best is None or found["median_s"] < best[0]):
+        if isinstance(found, Failure):
+            failure = found
+        elif best is None or found["median_s"] < best[0]:
             best = found["median_s"], setting
-    return best[1] if best else None
+    return best[1] if best else failure
 
 
 def compare(
@@ -74,12 +85,18 @@ def compare(
     turns: int,
     repeats: int,
     limit_s: float,
+    failures: dict[str, Failure] | None = None,
 ) -> list[Result]:
-    """Searches every competitor's setting, then lets all take turns; each measurement is a process of its own."""
+    """Searches every competitor's setting, then lets all take turns; each measurement is a process of its own.
+
+    Who fails is left out of what is returned; `failures`, where given, gets the reason under the name."""
+    failed = {} if failures is None else failures
     chosen: dict[str, list[str]] = {}
     for competitor in competitors:
         setting = choose(competitor, limit_s)
-        if setting is not None:
+        if isinstance(setting, Failure):
+            failed[competitor.name] = setting
+        else:
             chosen[competitor.name] = setting
     runs: dict[str, list[dict]] = {name: [] for name in chosen}
     for turn in range(turns):
@@ -91,7 +108,8 @@ def compare(
             found = run(
                 [*competitor.command, *setting, "--repeats", str(repeats)], limit_s
             )
-            if found is None:
+            if isinstance(found, Failure):
+                failed[competitor.name] = found
                 del chosen[competitor.name]
                 continue
             runs[competitor.name].append(found)

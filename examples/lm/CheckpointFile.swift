@@ -15,8 +15,8 @@ struct CheckpointFile {
     func save(_ state: TrainingState, _ progress: RunProgress, _ settings: RunSettings) throws {
         var writer = SafetensorsWriter()
         writer.metadata["format"] = Self.format
-        writer.metadata["settings"] = try Self.json(settings)
-        writer.metadata["progress"] = try Self.json(progress)
+        try writer.setMetadata("settings", settings)
+        try writer.setMetadata("progress", progress)
         for table in state.tables {
             try writer.add(table.name, table.values)
             try writer.add("adam.\(table.name).first", table.optimizer.first)
@@ -29,16 +29,14 @@ struct CheckpointFile {
     ///
     /// - Throws: `ResumeError` when the file is of another run; `SafetensorsError` when it is damaged.
     func load(into state: TrainingState, _ settings: RunSettings) throws -> RunProgress {
-        let file = try SafetensorsFile(contentsOf: path)
-        guard file.metadata["format"] == Self.format else {
-            throw ResumeError(path: path, reason: "it is no checkpoint of this program (format \(Self.format))")
-        }
-        let differences = settings.differences(from: try metadata(file, "settings", RunSettings.self))
+        let file = try SafetensorsFile(checkpoint: path, format: Self.format)
+        let differences = settings.differences(
+            from: try file.decodeMetadata("settings", as: RunSettings.self, path: path))
         guard differences.isEmpty else {
             throw ResumeError(
                 path: path, reason: "it is of a run with other settings: \(differences.joined(separator: ", "))")
         }
-        let progress = try metadata(file, "progress", RunProgress.self)
+        let progress = try file.decodeMetadata("progress", as: RunProgress.self, path: path)
         for table in state.tables {
             try file.read(table.name, into: table.values)
             try file.read("adam.\(table.name).first", into: table.optimizer.first)
@@ -47,26 +45,4 @@ struct CheckpointFile {
         try state.restored(steps: progress.steps)
         return progress
     }
-
-    private func metadata<Value: Decodable>(_ file: SafetensorsFile, _ key: String, _: Value.Type) throws -> Value {
-        guard let text = file.metadata[key] else { throw ResumeError(path: path, reason: "it has no \(key)") }
-        do {
-            return try JSONDecoder().decode(Value.self, from: Data(text.utf8))
-        } catch {
-            throw ResumeError(path: path, reason: "its \(key) cannot be understood: \(error)")
-        }
-    }
-
-    private static func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-}
-
-/// Why a checkpoint does not serve.
-struct ResumeError: Error, CustomStringConvertible {
-    let path: String
-    let reason: String
-    var description: String { "\(path) cannot be used: \(reason)" }
 }

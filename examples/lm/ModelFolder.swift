@@ -12,14 +12,7 @@ struct ModelFolder {
     /// - Throws: `OutputFolderError` where an earlier run would be lost, `FileWriteError` where nothing can be written.
     init(_ path: String, resume: Bool, overwrite: Bool) throws {
         self.path = path
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            var isFolder: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-            let reason = exists && !isFolder.boolValue ? "there is a file of this name" : "it cannot be made"
-            throw OutputFolderError(path: path, reason: reason)
-        }
+        try makeOutputFolder(path)
         if resume, !checkpoint.exists {
             throw OutputFolderError(path: path, reason: "no checkpoint to resume: there is no \(checkpoint.path)")
         }
@@ -57,12 +50,6 @@ struct ModelFolder {
 
 /// The token that begins and ends a text, in the models that this program trains.
 let endOfText = "<|endoftext|>"
-
-struct OutputFolderError: Error, CustomStringConvertible {
-    let path: String
-    let reason: String
-    var description: String { "--out \(path): \(reason)" }
-}
 
 private struct AnyEncodable: Encodable {
     let value: any Encodable

@@ -30,7 +30,7 @@ struct PerplexityCommand: ParsableCommand {
     }
 
     func run() throws {
-        let (model, tokenizer) = try loadModel(folder)
+        let (model, tokenizer) = try CausalLanguageModel.withTokenizer(folder: folder)
         let source = try TextSource(texts)
         let configuration = model.configuration
         guard let beginning = configuration.beginningToken ?? configuration.endTokens.first else {

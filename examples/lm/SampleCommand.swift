@@ -41,7 +41,7 @@ struct SampleCommand: ParsableCommand {
 
     func run() throws {
         Interrupt.watch()
-        let (model, tokenizer) = try loadModel(folder)
+        let (model, tokenizer) = try CausalLanguageModel.withTokenizer(folder: folder)
         var start = tokenizer.encode(prompt)
         if start.isEmpty {
             guard let beginning = model.configuration.beginningToken ?? model.configuration.endTokens.first else {
@@ -67,17 +67,4 @@ struct SampleCommand: ParsableCommand {
             Data("\(drawn) tokens, \(fixed(Double(drawn) / max(1e-9, clock.seconds), 0)) tokens/s\n".utf8))
         if Interrupt.isRequested { throw ExitCode(130) }
     }
-}
-
-/// A model and its tokenizer. - Throws: what either throws, and `TextError` where they do not fit together.
-func loadModel(_ folder: String) throws -> (CausalLanguageModel, Tokenizer) {
-    let model = try CausalLanguageModel(folder: folder)
-    let tokenizer = try Tokenizer(folder: folder)
-    guard tokenizer.vocabularySize <= model.configuration.vocabularySize else {
-        throw TextError(
-            path: folder,
-            reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, and the model embeddings of "
-                + "\(model.configuration.vocabularySize)")
-    }
-    return (model, tokenizer)
 }

@@ -1,3 +1,4 @@
+import ExampleSupport
 import Foundation
 
 /// Texts to train on: files, and the files in folders.
@@ -67,24 +68,6 @@ struct TextSource {
     }
 
     private static func read(_ path: String) throws -> Document {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw TextError(path: path, reason: "it cannot be read")
-        }
-        if data.starts(with: [0x1F, 0x8B]) || data.starts(with: Array("PK\u{3}\u{4}".utf8)) {
-            throw TextError(path: path, reason: "it is compressed; unpack it first")
-        }
-        let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
-        let bytes = data.starts(with: byteOrderMark) ? data.dropFirst(3) : data
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw TextError(path: path, reason: "it is not UTF-8 text; iconv converts it")
-        }
-        return Document(name: path, text: text)
+        Document(name: path, text: try TextContents(path: path).text())
     }
-}
-
-/// Why a text cannot be used.
-struct TextError: Error, Equatable, CustomStringConvertible {
-    let path: String
-    let reason: String
-    var description: String { "\(path): \(reason)" }
 }

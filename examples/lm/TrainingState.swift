@@ -126,25 +126,3 @@ final class TrainingState {
         }
     }
 }
-
-struct Diverged: Error, CustomStringConvertible {
-    let loss: LossName
-    let step: Int
-    var description: String {
-        "the loss \(loss.rawValue) is not finite at step \(step); try a lower --learning-rate or --clip-norm"
-    }
-}
-
-extension Matrix {
-    fileprivate var sumOfSquares: Double {
-        // In pieces: sums of floats are quick, and short ones exact enough.
-        var total = 0.0
-        for start in stride(from: 0, to: elements.count, by: 1024) {
-            let piece = UnsafeMutableBufferPointer(rebasing: elements[start..<min(elements.count, start + 1024)])
-            var sum: Float = 0
-            for value in piece { sum += value * value }
-            total += Double(sum)
-        }
-        return total
-    }
-}

@@ -25,7 +25,7 @@ struct ArrangementsCommand: ParsableCommand {
         let accuracies: [Double]
         let steps: Int
         let seconds: Double
-        var mean: Double { accuracies.reduce(0, +) / Double(max(1, accuracies.count)) }
+        var mean: Double { accuracies.mean }
     }
 
     func run() throws {

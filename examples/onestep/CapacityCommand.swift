@@ -29,7 +29,7 @@ struct CapacitySearch {
         var steps: [Step]
 
         var meanCapacity: Double { Double(capacity.reduce(0, +)) / Double(max(1, capacity.count)) }
-        var meanBits: Double { bits.reduce(0, +) / Double(max(1, bits.count)) }
+        var meanBits: Double { bits.mean }
     }
 
     /// - Parameter texts: each as long as the longest length.
@@ -174,7 +174,7 @@ struct CapacityCommand: ParsableCommand {
                     "\(row.source.rawValue), \(row.sharesM ? "shared m" : "own m")",
                     row.outcome.steps.map { step in
                         LineChart.Point(
-                            Double(step.length), step.accuracies.reduce(0, +) / Double(max(1, step.accuracies.count)))
+                            Double(step.length), step.accuracies.mean)
                     })
             })
         try folder?.write("capacity", rows, ChartGrid([chart], columns: 1))

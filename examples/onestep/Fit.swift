@@ -49,7 +49,7 @@ struct FitResult {
     /// The most workspace that the loss used, in bytes.
     let lossWorkspaceBytes: Int
 
-    var meanAccuracy: Double { texts.reduce(0) { $0 + $1.accuracy } / Double(max(1, texts.count)) }
+    var meanAccuracy: Double { texts.map(\.accuracy).mean }
 }
 
 /// Trains the vectors of several texts side by side; a text that is reconstructed leaves the batch.
@@ -117,7 +117,7 @@ struct Fitter {
             guard found.tokenLosses.joined().allSatisfy(\.isFinite) else { throw FitDiverged(step: step) }
             state.workspace = max(state.workspace, found.workspaceBytes)
             if isCheck(step, found.tokenLosses, together: vectors.sharesSecond) {
-                let accuracies = try objective.hits(active, vectors).map(Self.share)
+                let accuracies = try objective.hits(of: found).map(Self.share)
                 keep(active, accuracies, found.tokenLosses, vectors, attempt, step, &state)
                 report(attempt, step, accuracies, found.tokenLosses, clock, state)
                 for (text, accuracy) in zip(active, accuracies) where accuracy > attemptBest[text]?.accuracy ?? -1 {
@@ -188,12 +188,11 @@ struct Fitter {
     ) {
         log.passing {
             let done = state.fits.count { $0.accuracy >= settings.wantedAccuracy }
-            let tokens = losses.reduce(0) { $0 + $1.count }
-            let loss = losses.joined().reduce(0) { $0 + Double($1) } / Double(max(1, tokens))
+            let loss = losses.joined().map(Double.init).mean
             let left = clock.seconds / Double(max(1, step)) * Double(settings.steps - step)
             let tries = settings.attempts > 1 ? "attempt \(attempt)/\(settings.attempts)   " : ""
             return "\(name)   \(tries)step \(step)/\(settings.steps)   loss \(fixed(loss, 4)) a token   accuracy "
-                + "\(fixed(accuracies.reduce(0, +) / Double(max(1, accuracies.count)), 3))   "
+                + "\(fixed(accuracies.mean, 3))   "
                 + "\(done)/\(count) texts done   at most \(readable(seconds: left)) left"
         }
     }

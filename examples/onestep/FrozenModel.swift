@@ -18,15 +18,11 @@ final class FrozenModel {
 
     /// - Throws: what is wrong with the folder, by file, tensor and reason.
     convenience init(folder: String, context: Context) throws {
-        let model = try CausalLanguageModel(folder: folder)
-        try self.init(model, tokenizer: Tokenizer(folder: folder), folder: folder, context: context)
+        let (model, tokenizer) = try CausalLanguageModel.withTokenizer(folder: folder)
+        try self.init(model, tokenizer: tokenizer, folder: folder, context: context)
     }
 
     init(_ model: CausalLanguageModel, tokenizer: Tokenizer?, folder: String, context: Context) throws {
-        if let tokenizer, tokenizer.vocabularySize > model.configuration.vocabularySize {
-            throw TokenizerMismatch(
-                folder: folder, tokens: tokenizer.vocabularySize, rows: model.configuration.vocabularySize)
-        }
         self.folder = folder
         self.model = model
         self.tokenizer = tokenizer
@@ -61,27 +57,23 @@ final class FrozenModel {
 
     // MARK: Passes
 
-    /// A forward pass, from which one backward pass can go.
-    struct Pass {
-        /// Rows × width.
-        let hidden: Matrix
-        fileprivate let passes: BatchPass
-        fileprivate let inputs: Matrix
+    /// Rows of a chunk of work.
+    static let rowsPerChunk = 64
 
-        /// dL/d inputs from dL/d hidden; the pass must be the model's last.
-        func backward(_ hiddenGradient: Matrix) throws -> Matrix {
-            try passes.backward(hiddenGradient, into: hiddenGradient)
-            withExtendedLifetime(inputs) {}
-            return hiddenGradient
-        }
+    /// The hidden states of `sequences`, whose rows lie end to end in `inputs`, which must stay until the backward pass
+    /// is done.
+    func forward(_ inputs: Matrix, _ sequences: PackedSequences, into hidden: Matrix) {
+        passes.forward(inputs, sequences, into: hidden)
     }
 
+    /// dL/d inputs of the last forward pass in place of dL/d hidden; once for each forward pass.
+    func backward(_ gradient: Matrix) throws { try passes.backward(gradient, into: gradient) }
+
     /// The hidden states of sequences of `lengths` rows that lie end to end in `inputs`.
-    func forward(_ inputs: Matrix, lengths: [Int]) throws -> Pass {
+    func hidden(_ inputs: Matrix, lengths: [Int]) throws -> Matrix {
         let hidden = try Matrix(rows: inputs.rows, columns: width)
-        // Small chunks, so that a few short texts are enough work for several threads.
-        passes.forward(inputs, PackedSequences(lengths: lengths, rowsPerChunk: 64), into: hidden)
-        return Pass(hidden: hidden, passes: passes, inputs: inputs)
+        forward(inputs, PackedSequences(lengths: lengths, rowsPerChunk: Self.rowsPerChunk), into: hidden)
+        return hidden
     }
 
     // MARK: Text
@@ -117,22 +109,13 @@ final class FrozenModel {
 
     /// Draws `count` tokens from the model, temperature 1, after `prompt`.
     func sample(after prompt: [Int32], count: Int, seed: UInt64) throws -> [Int32] {
-        let state = try DecodingState(model, capacity: prompt.count + max(1, count))
-        defer { withExtendedLifetime(state) {} }  // hidden states lie in its memory
-        var generator = SeededGenerator(seed: seed, stream: 0x5A3B)
-        var tokens: [Int32] = []
-        // The whole vocabulary in order of its scores: one row, so this is small.
-        while tokens.count < count {
+        let sampler = try TextSampler(
+            model, prompt: prompt, window: prompt.count + max(1, count),
+            TextSampler.Settings(temperature: 1, topK: 0, seed: seed, stream: 0x5A3B), context, catalog: catalog)
+        return try (0..<count).map { _ in
             try Interrupt.check()
-            let hidden = tokens.isEmpty ? state.step(tokens: prompt) : state.step(token: tokens[tokens.count - 1])
-            let query = try MatrixView(
-                UnsafePointer(hidden.row(hidden.rows - 1)), rows: 1, columns: width)
-            let all = try context.topK(query, in: catalog, k: vocabularySize)
-            let peak = Double(all.scores[0])
-            let choice = WeightedChoice(all.scores.map { exp(Double($0) - peak) })
-            tokens.append(all.ids[choice.draw(&generator)])
+            return try sampler.next()
         }
-        return tokens
     }
 
     /// H_LM: the bits that the model needs for `tokens`, each given those before it. The first token, with nothing before
@@ -144,21 +127,12 @@ final class FrozenModel {
         for (row, token) in tokens.dropLast().enumerated() {
             _ = inputs.row(row).update(fromContentsOf: embedding(of: token))
         }
-        let hidden = try forward(inputs, lengths: [inputs.rows]).hidden
+        let hidden = try hidden(inputs, lengths: [inputs.rows])
         let loss = try context.evaluate(
             CrossEntropy(), hidden: hidden, targets: Array(tokens.dropFirst()), catalog: catalog,
             options: BatchOptions(reduction: .sum)
         ).loss
         return first + loss * log2(M_E)
-    }
-}
-
-struct TokenizerMismatch: Error, CustomStringConvertible {
-    let folder: String
-    let tokens: Int
-    let rows: Int
-    var description: String {
-        "\(folder): tokenizer.json has \(tokens) tokens and the model embeddings for \(rows); they are not of one model"
     }
 }
 

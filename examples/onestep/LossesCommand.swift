@@ -29,7 +29,7 @@ struct LossesCommand: ParsableCommand {
         let seconds: Double
         let steps: Int
         let lossWorkspaceBytes: Int
-        var mean: Double { accuracies.reduce(0, +) / Double(max(1, accuracies.count)) }
+        var mean: Double { accuracies.mean }
     }
 
     func run() throws {

@@ -18,7 +18,13 @@ final class Objective {
         var rows: [Int32]
         var gradient: Matrix
         var workspaceBytes: Int
+        fileprivate let layout: BatchLayout
+        fileprivate let pass: Int
     }
+
+    private var last: BatchLayout?
+    /// Passes through the model so far: tells whether hidden states are still those of an evaluation.
+    private var passes = 0
 
     init(_ model: FrozenModel, texts: [[Int32]], arrangement: Arrangement) {
         self.model = model
@@ -26,84 +32,62 @@ final class Objective {
         self.arrangement = arrangement
     }
 
-    /// The model's input for the texts numbered `active`, one after the other.
-    private func inputs(_ active: [Int], _ vectors: ProtoTokens) throws -> Matrix {
-        let inputs = try Matrix(rows: active.reduce(0) { $0 + texts[$1].count }, columns: model.width)
-        var at = 0
-        for text in active {
-            for slot in arrangement.slots(length: texts[text].count) {
-                let values =
-                    switch slot {
-                    case .vector(let vector): vectors.table.row(vectors.row(text: text, vector: vector))
-                    case .token(let index): model.embedding(of: texts[text][index])
-                    }
-                _ = inputs.row(at).update(fromContentsOf: values)
-                at += 1
-            }
-        }
-        return inputs
+    /// The layout of the batch, kept as long as the same texts are in it.
+    private func layout(_ active: [Int], _ vectors: ProtoTokens) throws -> BatchLayout {
+        if let last, last.serves(active, vectors) { return last }
+        let made = try BatchLayout(self, active, vectors)
+        last = made
+        return made
     }
-
-    private func targets(_ active: [Int]) -> [Int32] { active.flatMap { texts[$0] } }
 
     /// The loss of the texts numbered `active` and its gradient.
     ///
     /// - Parameter active: ascending, not empty.
     func evaluate(_ active: [Int], _ vectors: ProtoTokens, loss: any Loss) throws -> Evaluation {
-        let inputs = try inputs(active, vectors)
-        let lengths = active.map { texts[$0].count }
-        let pass = try model.forward(inputs, lengths: lengths)
-        let result = try model.context.evaluate(
-            loss, hidden: pass.hidden, targets: targets(active), catalog: model.catalog,
-            options: BatchOptions(reduction: .sum), gradients: .hidden, returning: .losses)
-        guard let hiddenGradient = result.gradients.hidden, let losses = result.tokenLosses else {
-            preconditionFailure("asked for and returned")
-        }
-        let inputGradient = try pass.backward(hiddenGradient)
-        let rows = Set(active.flatMap(vectors.rows)).sorted()
-        return Evaluation(
-            tokenLosses: split(losses, lengths), rows: rows.map { Int32($0) },
-            gradient: try sum(inputGradient, active, rows, vectors), workspaceBytes: result.report.workspaceUsed)
-    }
-
-    /// The gradients of the positions that hold a vector, added up for each vector.
-    private func sum(_ positions: Matrix, _ active: [Int], _ rows: [Int], _ vectors: ProtoTokens) throws -> Matrix {
-        let sums = try Matrix(rows: rows.count, columns: model.width)
-        let places = Dictionary(uniqueKeysWithValues: zip(rows, 0...))
-        var at = 0
-        for text in active {
-            for slot in arrangement.slots(length: texts[text].count) {
-                if case .vector(let vector) = slot, let place = places[vectors.row(text: text, vector: vector)] {
-                    let to = sums.row(place)
-                    let from = positions.row(at)
-                    for column in to.indices { to[column] += from[column] }
-                }
-                at += 1
+        let layout = try layout(active, vectors)
+        layout.forward(model, vectors)
+        passes += 1
+        var losses = [Float](repeating: 0, count: layout.targets.count)
+        let result = try losses.withUnsafeMutableBufferPointer { losses in
+            try layout.targets.withUnsafeBufferPointer { targets in
+                try model.context.evaluate(
+                    loss, Batch(hidden: layout.hidden.view, targets: .int32(targets), reduction: .sum),
+                    catalog: model.catalog, into: GradientOutputs(hidden: layout.gradient.mutableView),
+                    tokenOutputs: TokenOutputs(losses: losses))
             }
         }
-        return sums
+        return Evaluation(
+            tokenLosses: layout.split(losses), rows: layout.rows, gradient: try layout.vectorGradient(model),
+            workspaceBytes: result.report.workspaceUsed, layout: layout, pass: passes)
     }
 
     /// Whether each token is the model's first choice, one list for each text of `active`. Exact: the whole vocabulary
     /// is ranked.
     func hits(_ active: [Int], _ vectors: ProtoTokens) throws -> [[Bool]] {
-        let lengths = active.map { texts[$0].count }
-        let hidden = try model.forward(try inputs(active, vectors), lengths: lengths).hidden
-        let ranks = try model.context.targetRanks(hidden, targets: targets(active), in: model.catalog)
-        return split(ranks.map { $0 == 1 }, lengths)
+        let layout = try layout(active, vectors)
+        layout.forward(model, vectors)
+        passes += 1
+        return try hits(layout)
+    }
+
+    /// The same for the vectors that were just evaluated, whose hidden states are still there: no second pass.
+    ///
+    /// - Parameter evaluation: the objective's last.
+    func hits(of evaluation: Evaluation) throws -> [[Bool]] {
+        precondition(evaluation.pass == passes, "the hidden states of an earlier evaluation are gone")
+        return try hits(evaluation.layout)
+    }
+
+    private func hits(_ layout: BatchLayout) throws -> [[Bool]] {
+        let ranks = try model.context.targetRanks(layout.hidden, targets: layout.targets, in: model.catalog)
+        return layout.split(ranks.map { $0 == 1 })
     }
 
     /// What the model says in one pass for arrangements without tokens: its first choice at each of `length` positions.
     func decode(text: Int, _ vectors: ProtoTokens) throws -> [Int32] {
-        let hidden = try model.forward(try inputs([text], vectors), lengths: [texts[text].count]).hidden
-        return try model.context.topK(hidden, in: model.catalog, k: 1).ids
-    }
-
-    private func split<Element>(_ values: [Element], _ lengths: [Int]) -> [[Element]] {
-        var start = 0
-        return lengths.map { length in
-            defer { start += length }
-            return Array(values[start..<start + length])
-        }
+        let layout = try layout([text], vectors)
+        layout.forward(model, vectors)
+        passes += 1
+        return try model.context.topK(layout.hidden, in: model.catalog, k: 1).ids
     }
 }

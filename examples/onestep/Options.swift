@@ -34,14 +34,7 @@ struct TextFileOptions: ParsableArguments {
 
     func read() throws -> String {
         guard let text else { throw ValidationError("--text FILE is needed: passages and words are drawn from it") }
-        let data: Data
-        do { data = try Data(contentsOf: URL(fileURLWithPath: text)) } catch {
-            throw ValidationError("--text \(text) cannot be read: \(error.localizedDescription)")
-        }
-        guard let contents = String(data: data, encoding: .utf8) else {
-            throw ValidationError("--text \(text) is not UTF-8 text")
-        }
-        return contents
+        return try TextContents(path: text).text()
     }
 }
 
@@ -152,11 +145,7 @@ struct ResultFolder {
 
     init(_ path: String) throws {
         self.path = path
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw ValidationError("--out \(path): the folder cannot be made: \(error.localizedDescription)")
-        }
+        try makeOutputFolder(path)
         try file("table.json").check()
     }
 

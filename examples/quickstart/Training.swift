@@ -46,7 +46,7 @@ struct Training {
             catalog: catalog,
             // SCE touches a sliver of the catalog and says which; the others touch every row.
             gradients: name == .sce ? [.hidden, .catalogRows] : [.hidden, .catalog])
-        guard result.loss.isFinite else { throw Diverged(loss: name, step: steps) }
+        guard result.loss.isFinite else { throw Diverged(loss: name, step: steps, advice: "a lower --learning-rate") }
 
         let gradients = try model.backward(histories, hiddenGradient: result.gradients.hidden!)
         optimizers[0].step(model.output, catalogGradient(result))
@@ -87,13 +87,5 @@ struct Training {
     func restore(_ tables: [[Float]]) throws {
         for (table, values) in zip(model.tables, tables) { _ = table.elements.update(fromContentsOf: values) }
         try catalog.update()
-    }
-}
-
-struct Diverged: Error, CustomStringConvertible {
-    let loss: LossName
-    let step: Int
-    var description: String {
-        "the loss \(loss.rawValue) is not finite at step \(step); try a lower --learning-rate"
     }
 }

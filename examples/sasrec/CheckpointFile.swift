@@ -20,8 +20,8 @@ struct CheckpointFile {
         let model = state.model
         var writer = SafetensorsWriter()
         writer.metadata["format"] = Self.format
-        writer.metadata["settings"] = try Self.json(settings)
-        writer.metadata["progress"] = try Self.json(progress)
+        try writer.setMetadata("settings", settings)
+        try writer.setMetadata("progress", progress)
         try Self.add(&writer, "model", items: best?.items ?? model.items, best?.parameters ?? model.parameters, model)
         try Self.add(&writer, "last", items: model.items, model.parameters, model)
         try writer.add("adam.items.first", state.itemOptimizer.first)
@@ -38,13 +38,13 @@ struct CheckpointFile {
     /// - Throws: `ResumeError` when the file is of another run; `SafetensorsError` when it is damaged.
     func load(into state: TrainingState, _ settings: RunSettings) throws -> (RunProgress, ModelSnapshot?) {
         let file = try open()
-        let saved = try metadata(file, "settings", RunSettings.self)
+        let saved = try file.decodeMetadata("settings", as: RunSettings.self, path: path)
         let differences = settings.differences(from: saved)
         guard differences.isEmpty else {
             throw ResumeError(
                 path: path, reason: "it is of a run with other settings: \(differences.joined(separator: ", "))")
         }
-        let progress = try metadata(file, "progress", RunProgress.self)
+        let progress = try file.decodeMetadata("progress", as: RunProgress.self, path: path)
         let model = state.model
         try read(file, "last", items: model.items, model.parameters, model)
         try file.read("adam.items.first", into: state.itemOptimizer.first)
@@ -63,7 +63,7 @@ struct CheckpointFile {
     /// The model of the best epoch, and the items that its rows stand for.
     func loadModel() throws -> (SASRecModel, itemNames: [String]) {
         let file = try open()
-        let settings = try metadata(file, "settings", RunSettings.self)
+        let settings = try file.decodeMetadata("settings", as: RunSettings.self, path: path)
         let model = try SASRecModel(settings.shape)
         try read(file, "model", items: model.items, model.parameters, model)
         guard let shape = file.shape(of: "item_names") else {
@@ -80,28 +80,7 @@ struct CheckpointFile {
 
     // MARK: Parts
 
-    private func open() throws -> SafetensorsFile {
-        let file = try SafetensorsFile(contentsOf: path)
-        guard file.metadata["format"] == Self.format else {
-            throw ResumeError(path: path, reason: "it is no checkpoint of this program (format \(Self.format))")
-        }
-        return file
-    }
-
-    private func metadata<Value: Decodable>(_ file: SafetensorsFile, _ key: String, _: Value.Type) throws -> Value {
-        guard let text = file.metadata[key] else { throw ResumeError(path: path, reason: "it has no \(key)") }
-        do {
-            return try JSONDecoder().decode(Value.self, from: Data(text.utf8))
-        } catch {
-            throw ResumeError(path: path, reason: "its \(key) cannot be understood: \(error)")
-        }
-    }
-
-    private static func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
+    private func open() throws -> SafetensorsFile { try SafetensorsFile(checkpoint: path, format: Self.format) }
 
     private static func add(
         _ writer: inout SafetensorsWriter, _ prefix: String, items: Matrix, _ parameters: Matrix, _ model: SASRecModel
@@ -127,11 +106,4 @@ struct CheckpointFile {
             }
         }
     }
-}
-
-/// Why a checkpoint does not serve.
-struct ResumeError: Error, CustomStringConvertible {
-    let path: String
-    let reason: String
-    var description: String { "\(path) cannot be used: \(reason)" }
 }

@@ -10,14 +10,7 @@ struct OutputFolder {
     ///   written.
     init(_ path: String, losses: [LossName], resume: Bool, overwrite: Bool) throws {
         self.path = path
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            var isFolder: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-            let reason = exists && !isFolder.boolValue ? "there is a file of this name" : "it cannot be made"
-            throw OutputFolderError(path: path, reason: reason)
-        }
+        try makeOutputFolder(path)
         let checkpoints = losses.map(checkpoint)
         if !resume, !overwrite, let old = checkpoints.first(where: \.exists) {
             throw OutputFolderError(
@@ -40,10 +33,4 @@ struct OutputFolder {
     func checkpoint(_ loss: LossName) -> CheckpointFile { CheckpointFile(path: file("\(loss.rawValue).safetensors")) }
     var report: WritableFile { WritableFile(file("report.json")) }
     var curves: WritableFile { WritableFile(file("curves.svg")) }
-}
-
-struct OutputFolderError: Error, CustomStringConvertible {
-    let path: String
-    let reason: String
-    var description: String { "--out \(path): \(reason)" }
 }

@@ -127,14 +127,6 @@ final class TrainingState {
     }
 }
 
-struct Diverged: Error, CustomStringConvertible {
-    let loss: LossName
-    let step: Int
-    var description: String {
-        "the loss \(loss.rawValue) is not finite at step \(step); try a lower --learning-rate or --clip-norm"
-    }
-}
-
 extension TableGradient {
     /// This gradient with row k of `values` added to row `items[k]` of the table.
     fileprivate func adding(_ values: Matrix, at items: [Int32]) throws -> TableGradient {
@@ -180,11 +172,5 @@ extension UnsafeMutableBufferPointer<Float> {
     /// self += other, of the same length
     fileprivate func add(_ other: UnsafeMutableBufferPointer<Float>) {
         for index in indices { self[index] += other[index] }
-    }
-}
-
-extension Matrix {
-    fileprivate var sumOfSquares: Double {
-        elements.reduce(0) { $0 + Double($1) * Double($1) }
     }
 }

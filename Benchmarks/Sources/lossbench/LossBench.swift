@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Shortlist
 
 /// One measurement a process, so that a peak of memory belongs to it, printed as one line of JSON. `Benchmarks/run`
 /// starts it in turn with its competitors.
@@ -9,7 +10,7 @@ struct LossBench: ParsableCommand {
         commandName: "lossbench",
         abstract:
             "Time and peak memory of one loss, one retrieval, or the products that they need, as one line of JSON.",
-        subcommands: [LossCommand.self, FloorCommand.self, TopKCommand.self])
+        subcommands: [LossCommand.self, FloorCommand.self, TopKCommand.self, DevicesCommand.self])
 }
 
 enum Kind: String, ExpressibleByArgument, CaseIterable { case ce, sce, rece }
@@ -31,6 +32,16 @@ struct SizeOptions: ParsableArguments {
     }
 }
 
+/// Which backend and which of its devices.
+struct DeviceOptions: ParsableArguments {
+    @Option(help: "Backend, by name; `lossbench devices` lists them.") var backend = "cpu"
+    @Option(help: "Device of that backend, by index; without it, the backend's best.") var device: Int?
+
+    func context(threads: Int, workspaceLimit: Int? = nil) throws -> Context {
+        try Context(.init(backend: backend, device: device, threads: threads, workspaceLimit: workspaceLimit))
+    }
+}
+
 /// Times `repeats` calls of `body` after one that is not counted.
 func timed(_ repeats: Int, _ body: (Int) throws -> Void) rethrows -> [Double] {
     var seconds: [Double] = []
@@ -43,6 +54,20 @@ func timed(_ repeats: Int, _ body: (Int) throws -> Void) rethrows -> [Double] {
         }
     }
     return seconds.sorted()
+}
+
+/// What a report says of one call: seconds by stage, bytes that crossed a bus, planned memory.
+func fields(of report: Report, on context: Context) -> [String: Any] {
+    let stages = report.seconds
+    return [
+        "threads": report.threads, "device": context.backend.device.name, "backend": context.backend.name,
+        "workspace_mib": Double(report.workspacePlanned) / 1_048_576,
+        "select_s": stages.select, "score_s": stages.score, "combine_s": stages.combine,
+        "gradient_s": stages.gradient, "total_s": stages.total,
+        "uploaded_mib": Double(report.bytesUploaded) / 1_048_576,
+        "downloaded_mib": Double(report.bytesDownloaded) / 1_048_576,
+        "native_kernels": report.nativeKernels.names, "composed_kernels": report.composedKernels.names,
+    ]
 }
 
 /// Prints one line of JSON with the median and the range of `seconds` beside `fields`.

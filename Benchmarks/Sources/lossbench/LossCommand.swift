@@ -8,15 +8,16 @@ struct LossCommand: ParsableCommand {
 
     @Option(help: "Which loss.") var loss: Kind
     @OptionGroup var size: SizeOptions
+    @OptionGroup var device: DeviceOptions
     @Option(help: "RECE rounds.") var rounds = 1
+    @Option(help: "SCE's items a bucket, b_y; n_b and b_x are 2√N.") var bucketItems = 256
     @Option(help: "Workspace limit in MiB.") var limit: Int?
     @Flag(help: "SCE: union in place of max.") var union = false
     @Flag(help: "A row-sparse catalog gradient.") var rowSparse = false
 
     func run() throws {
         let (tokens, items, width) = (size.tokens, size.items, size.width)
-        let context = try Context(
-            .init(backend: "cpu", threads: size.threads, workspaceLimit: limit.map { $0 << 20 }))
+        let context = try device.context(threads: size.threads, workspaceLimit: limit.map { $0 << 20 })
         let hidden = try Matrix(rows: tokens, columns: width)
         let catalogItems = try Matrix(rows: items, columns: width)
         Philox.fillNormal(hidden.mutableView, seed: 1, step: 0, stream: 9)
@@ -25,7 +26,7 @@ struct LossCommand: ParsableCommand {
         let catalog = try context.catalog(catalogItems)
         let hiddenGradient = try Matrix(rows: tokens, columns: width)
         let root = max(1, Int((4 * Double(tokens)).squareRoot()))
-        let rows = rowSparse ? min(items, root * 256 + tokens) : items
+        let rows = rowSparse ? min(items, root * bucketItems + tokens) : items
         let catalogGradient = try Matrix(rows: rows, columns: width)
         var ids = [Int32](repeating: 0, count: rowSparse ? rows : 0)
         // Inputs and outputs are resident before anything is measured.
@@ -47,16 +48,14 @@ struct LossCommand: ParsableCommand {
             }
         }
         guard let last else { return }
-        let stages = last.report.seconds
-        try report(
-            seconds,
-            [
-                "loss": loss.rawValue, "tokens": tokens, "items": items, "width": width,
-                "threads": last.report.threads, "peak_mib": Double(peakKiB() - before) / 1024,
-                "workspace_mib": Double(last.report.workspaceUsed) / 1_048_576, "value": last.loss,
-                "select_s": stages.select, "score_s": stages.score, "combine_s": stages.combine,
-                "gradient_s": stages.gradient,
-            ])
+        var line = fields(of: last.report, on: context)
+        line["loss"] = loss.rawValue
+        line["tokens"] = tokens
+        line["items"] = items
+        line["width"] = width
+        line["peak_mib"] = Double(peakKiB() - before) / 1024
+        line["value"] = last.loss
+        try report(seconds, line)
     }
 
     private func evaluate(
@@ -67,7 +66,9 @@ struct LossCommand: ParsableCommand {
             return try context.evaluate(CrossEntropy(), batch, catalog: catalog, into: outputs)
         case .sce:
             return try context.evaluate(
-                SCE(directions: .mix, seed: 1, step: step, combination: union ? .union : .max), batch,
+                SCE(
+                    itemsPerBucket: bucketItems, directions: .mix, seed: 1, step: step,
+                    combination: union ? .union : .max), batch,
                 catalog: catalog, into: outputs)
         case .rece:
             return try context.evaluate(

@@ -7,6 +7,12 @@ public struct ContextSettings: ParsableArguments {
     @Option(help: "Backend by name, such as cpu (default: the best there is).")
     public var backend: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Device of --backend: its index or a part of its name (default: its best). A software device such as "
+                + "llvmpipe is taken only when it is named.", valueName: "device"))
+    public var device: String?
+
     @Option(help: "Worker threads (default: one per core).")
     public var threads: Int?
 
@@ -17,13 +23,16 @@ public struct ContextSettings: ParsableArguments {
 
     /// A context that stops at Control-C.
     public func makeContext() throws -> Context {
+        let listing = BackendRegistry.standard.list().first { $0.name == backend }
+        let index = try listing.flatMap { try DeviceChoice.index(device, of: $0.name, among: $0.devices) }
         let context = try Context(
-            ContextOptions(backend: backend, threads: threads, workspaceLimit: workspaceLimit?.bytes))
+            ContextOptions(backend: backend, device: index, threads: threads, workspaceLimit: workspaceLimit?.bytes))
         context.shouldStop = { Interrupt.isRequested }
         return context
     }
 
     public func validate() throws {
+        if device != nil, backend == nil { throw ValidationError("--device needs --backend") }
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, not \(threads)") }
     }
 }

@@ -6,22 +6,12 @@ struct TextFile {
     private let bytes: [UInt8]
 
     init(path: String) throws {
+        do {
+            bytes = try TextContents(path: path).bytes
+        } catch {
+            throw DataFileError(file: path, line: nil, reason: error.reason)
+        }
         name = path
-        var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-            throw DataFileError(file: path, line: nil, reason: "there is no such file")
-        }
-        guard !isDirectory.boolValue else {
-            throw DataFileError(file: path, line: nil, reason: "this is a folder, not a file")
-        }
-        guard let contents = FileManager.default.contents(atPath: path) else {
-            throw DataFileError(file: path, line: nil, reason: "the file cannot be read")
-        }
-        if contents.starts(with: [0x1F, 0x8B]) || contents.starts(with: Array("PK\u{3}\u{4}".utf8)) {
-            throw DataFileError(file: path, line: nil, reason: "the file is compressed; unpack it first")
-        }
-        let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
-        bytes = Array(contents.starts(with: byteOrderMark) ? contents.dropFirst(3) : contents)
     }
 
     /// The lines that are not blank, with their numbers; `\n` and `\r\n` end a line.

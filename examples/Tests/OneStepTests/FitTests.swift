@@ -157,7 +157,7 @@ struct FitTests {
         for (row, token) in [Int32(7), 8].enumerated() {
             _ = inputs.row(row).update(fromContentsOf: model.embedding(of: token))
         }
-        let hidden = try model.forward(inputs, lengths: [2]).hidden
+        let hidden = try model.hidden(inputs, lengths: [2])
         let query = try Matrix(rows: 1, columns: model.width, Array(hidden.row(1)))
         let all = try model.context.topK(query, in: model.catalog, k: World.vocabulary)
         let sum = all.scores.reduce(0) { $0 + exp(Double($1)) }

@@ -1,18 +1,25 @@
 import ExampleSupport
 import Foundation
-import LanguageModel
 import NeuralLayers
 import Shortlist
-import Tokenization
 
-/// Draws tokens one after the other.
-final class TextSampler {
-    struct Settings {
+/// Draws tokens one after the other. One thread at a time.
+public final class TextSampler {
+    public struct Settings: Sendable {
         /// Divides the logits; 0 takes the most probable token.
-        var temperature = 0.8
+        public var temperature: Double
         /// Draws among this many most probable tokens; 0 among all.
-        var topK = 40
-        var seed: UInt64 = 1
+        public var topK: Int
+        public var seed: UInt64
+        /// Draws with the same seed and another stream are others.
+        public var stream: UInt64
+
+        public init(temperature: Double = 0.8, topK: Int = 40, seed: UInt64 = 1, stream: UInt64 = 5) {
+            self.temperature = temperature
+            self.topK = topK
+            self.seed = seed
+            self.stream = stream
+        }
     }
 
     private let model: CausalLanguageModel
@@ -28,22 +35,26 @@ final class TextSampler {
     /// - Parameters:
     ///   - prompt: one token or more.
     ///   - window: tokens that the model sees at most. When it is full, the sequence starts again from its last half.
-    init(_ model: CausalLanguageModel, prompt: [Int32], window: Int, _ settings: Settings, _ library: Context) throws {
+    ///   - catalog: the model's output embeddings, where `library` has them already.
+    public init(
+        _ model: CausalLanguageModel, prompt: [Int32], window: Int, _ settings: Settings, _ library: Context,
+        catalog: Catalog? = nil
+    ) throws {
         precondition(!prompt.isEmpty && window > 1, "a prompt of \(prompt.count) tokens, a window of \(window)")
         self.model = model
         self.settings = settings
         self.library = library
         self.window = window
-        catalog = try library.catalog(model.outputEmbeddings)
+        self.catalog = try catalog ?? library.catalog(model.outputEmbeddings)
         tokens = prompt
-        generator = SeededGenerator(seed: settings.seed, stream: 5)
+        generator = SeededGenerator(seed: settings.seed, stream: settings.stream)
         hidden = try Matrix(rows: 1, columns: model.configuration.width)
         state = try DecodingState(model, capacity: window)
         take(prompt.suffix(window))
     }
 
     /// The next token, which is from then on part of the text.
-    func next() throws -> Int32 {
+    public func next() throws -> Int32 {
         if state.position == 0 { take(tokens.suffix(max(1, window / 2))) }
         let token = try draw()
         tokens.append(token)
