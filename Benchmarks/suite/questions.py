@@ -82,11 +82,16 @@ def torch_losses(
     return found
 
 
-def losses(programs: Programs, kinds: list[str], quick: bool) -> Iterator[Question]:
+def losses(
+    programs: Programs,
+    kinds: list[str],
+    sizes: list[tuple[int, int, int]],
+    quick: bool,
+) -> Iterator[Question]:
     """Forward and backward with dense dX and dY: SCE, RECE (also at 4 and 16 rounds) and exact cross-entropy."""
     ours = ["--threads", str(programs.threads)]
     for kind in kinds:
-        for tokens, items, width in SIZES[:1] if quick else SIZES:
+        for tokens, items, width in SIZES[:1] if quick else sizes:
             size = numbers(tokens, items, width)
             exact = kind == "ce"
             for rounds in [1] if kind != "rece" or quick else [1, 4, 16]:
