@@ -6,8 +6,8 @@ import Synchronization
 ///
 /// Tasks are handed out by a counter, so which worker runs a task is not fixed: no kernel lets a result depend on it.
 final class WorkerPool: @unchecked Sendable {
-    // Sendable: `job`, `taskCount`, `participants` and `quitting` are guarded by `mutex`, as are changes of `generation`
-    // and `running`, which are looked at without it, too; `next` and `stopped` are atomic; the rest is constant.
+    // Sendable: `job`, `taskCount`, `participants` and `quitting` change under `mutex` alone, the first two while no
+    // worker runs; so do `generation` and `running`, which are looked at without it. `next` and `stopped` are atomic.
     let threadCount: Int
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let wake: UnsafeMutablePointer<pthread_cond_t>
@@ -91,13 +91,7 @@ final class WorkerPool: @unchecked Sendable {
             pthread_cond_broadcast(wake)
             pthread_mutex_unlock(mutex)
 
-            while true {
-                let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard task < taskCount, !stopped.load(ordering: .relaxed) else { break }
-                body(task, 0)
-                if let shouldStop, shouldStop() { stopped.store(true, ordering: .relaxed) }
-            }
-
+            share(as: 0, shouldStop)
             spin(while: { running.load(ordering: .acquiring) > 0 })
             pthread_mutex_lock(mutex)
             while running.load(ordering: .relaxed) > 0 { pthread_cond_wait(done, mutex) }
@@ -144,6 +138,19 @@ final class WorkerPool: @unchecked Sendable {
         return thread
     }
 
+    /// Takes tasks until none is left. The loop's body does not change meanwhile. Never inlined: whoever counts as done
+    /// afterwards holds the body no longer, which must not outlive `run`.
+    @inline(never)
+    private func share(as worker: Int, _ shouldStop: (@Sendable () -> Bool)? = nil) {
+        guard let job else { return }
+        while true {
+            let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
+            guard task < taskCount, !stopped.load(ordering: .relaxed) else { return }
+            job(task, worker)
+            if let shouldStop, shouldStop() { stopped.store(true, ordering: .relaxed) }
+        }
+    }
+
     private func work(as worker: Int) {
         sl_force_level(level)
         var seen: UInt64 = 0
@@ -152,14 +159,9 @@ final class WorkerPool: @unchecked Sendable {
             while !quitting && generation.load(ordering: .relaxed) == seen { pthread_cond_wait(wake, mutex) }
             if quitting { break }
             seen = generation.load(ordering: .relaxed)
-            guard worker < participants, let job else { continue }
-            let taskCount = taskCount
+            guard worker < participants else { continue }
             pthread_mutex_unlock(mutex)
-            while true {
-                let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard task < taskCount, !stopped.load(ordering: .relaxed) else { break }
-                job(task, worker)
-            }
+            share(as: worker)
             pthread_mutex_lock(mutex)
             if running.wrappingSubtract(1, ordering: .releasing).newValue == 0 { pthread_cond_signal(done) }
             pthread_mutex_unlock(mutex)
