@@ -74,8 +74,16 @@ def stages(answers: list[Answer], speeds: list[float]) -> list[str]:
     lines = [
         "## By stage",
         "",
-        "Stage times are those of the library's report. What a call takes beyond its stages is checking, planning and "
-        "copying over the bus.",
+        "Stage times are those of the library's report, the device's own where it has timestamps, copies included; the "
+        "whole call is the wall clock's.",
+        *sorted(
+            {
+                f"{result.name}: {note}."
+                for _, results, _ in answers
+                for result in results
+                for note in result.details.get("notes", [])
+            }
+        ),
         "",
         f"| N, C, d | who | stage | products | GFLOP | {' | '.join(heads)} | measured, ms | TFLOP/s |",
         "|---|---|---|---|---|" + "---|" * (len(speeds) + 2),

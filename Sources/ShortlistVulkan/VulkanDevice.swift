@@ -39,6 +39,8 @@ final class VulkanDevice: @unchecked Sendable {
     let info: slv_device_info
     let pool: BufferPool
     private let pipelines = Mutex<[String: UInt64]>([:])
+    /// How many of them the cache on disk has seen; held while it is written.
+    private let saved = Mutex(0)
     private let queue = Mutex<Void>(())
     private let lost = Atomic<Bool>(false)
 
@@ -62,7 +64,6 @@ final class VulkanDevice: @unchecked Sendable {
 
     deinit {
         guard isOfThisProcess else { return }
-        savePipelines()
         pool.removeAll()
         pipelines.withLock { for pipeline in $0.values { slv_pipeline_destroy(handle, pipeline) } }
     }
@@ -120,7 +121,18 @@ final class VulkanDevice: @unchecked Sendable {
         return try found.get()
     }
 
-    private func savePipelines() {
+    /// Writes the cache where kernels were compiled since it was read or written. At the end of a call, because a
+    /// program may end without letting its contexts go.
+    func savePipelines() {
+        let count = pipelines.withLock(\.count)
+        saved.withLock { saved in
+            guard count > saved, !isLost else { return }
+            saved = count
+            writePipelines()
+        }
+    }
+
+    private func writePipelines() {
         guard let file = PipelineCacheFile(info) else { return }
         var size = 0
         guard slv_cache_data(handle, nil, &size) == 0, size > 0, size < 1 << 28 else { return }

@@ -63,6 +63,7 @@ final class VulkanStream: Stream {
     func finish() throws(ShortlistError) {
         guard let workspace else { return }
         defer {
+            device.savePipelines()
             recorder.discard()
             telemetry.bytesUploaded = recorder.bytesUploaded
             telemetry.bytesDownloaded = recorder.bytesDownloaded

@@ -71,7 +71,13 @@ vulkan() {
         program test_vulkan "$work/test_vulkan" left-out
         return
     fi
-    program test_vulkan "$work/test_vulkan" device
+    cache=$work/cache
+    rm -rf "$cache"
+    program test_vulkan env XDG_CACHE_HOME="$cache" "$work/test_vulkan" device
+    check "compiled pipelines are kept on disk" grep -q -a '^shortlist-pipelines-1$' "$cache"/shortlist/vulkan-*.bin
+    for file in "$cache"/shortlist/vulkan-*.bin; do printf 'shortlist-pipelines-1\nrubbish' >"$file"; done
+    program "test_vulkan with a damaged pipeline cache" env XDG_CACHE_HOME="$cache" "$work/test_vulkan" device
+    check "a damaged pipeline cache is made anew" test -z "$(grep -l -a rubbish "$cache"/shortlist/*)"
     program "test_vulkan without a driver" env VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent \
         "$work/test_vulkan" without-driver
 }

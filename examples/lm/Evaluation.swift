@@ -1,3 +1,4 @@
+import ExampleSupport
 import Foundation
 import LanguageModel
 import NeuralLayers
@@ -25,7 +26,7 @@ struct Evaluation {
         _ library: Context, rows: Int = 4096
     ) throws {
         let catalog = try library.catalog(model.outputEmbeddings)
-        let pass = BatchPass(model, workers: Workers(library.threads))
+        let pass = BatchPass(model, workers: Workers(library.hostThreads))
         var rest = windows[...]
         while !rest.isEmpty {
             var batch: [Range<Int>] = []

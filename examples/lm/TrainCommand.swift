@@ -68,7 +68,7 @@ struct TrainCommand: ParsableCommand {
                 + "\(fixed(Double(source.byteCount) / Double(stream.tokens.count), 2)) bytes a token")
 
         let library = try contextSettings.makeContext()
-        log.line("Backend \(library.backend.name), \(library.threads) threads: \(library.backend.reason)")
+        log.line("Backend \(library.backend.name), \(library.hostThreads) threads: \(library.backend.reason)")
         let settings = RunSettings(
             shape: modelOptions.shape(vocabularySize: tokenizer.vocabularySize),
             step: training.stepSettings(lossOptions.parameters), textFingerprint: stream.fingerprint)

@@ -33,7 +33,7 @@ final class TrainingState {
         self.model = model
         self.library = library
         catalog = try library.catalog(model.outputEmbeddings)
-        workers = Workers(library.threads)
+        workers = Workers(library.hostThreads)
         pass = BatchPass(model, workers: workers)
         var values = [("embeddings", model.embeddings)]
         if !model.configuration.tiedEmbeddings { values.append(("head", model.outputEmbeddings)) }

@@ -28,7 +28,7 @@ final class FrozenModel {
         self.tokenizer = tokenizer
         self.context = context
         catalog = try context.catalog(model.outputEmbeddings)
-        passes = BatchPass(model, workers: Workers(context.threads))
+        passes = BatchPass(model, workers: Workers(context.hostThreads))
     }
 
     var width: Int { model.configuration.width }

@@ -22,7 +22,7 @@ struct FrozenModelOptions: ParsableArguments {
 
     func load(_ log: ProgressLog) throws -> FrozenModel {
         let model = try FrozenModel(folder: model, context: try context.makeContext())
-        log.line("\(model.summary)\nBackend \(model.context.backend.name), \(model.context.threads) threads")
+        log.line("\(model.summary)\nBackend \(model.context.backend.name), \(model.context.hostThreads) threads")
         return model
     }
 }

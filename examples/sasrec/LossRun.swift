@@ -47,7 +47,7 @@ final class LossRun {
         let model = try SASRecModel(settings.shape)
         model.initialize(settings.initialization, seed: settings.step.seed)
         state = try TrainingState(settings.step, model, context)
-        ranker = try Ranker(model, threads: context.threads)
+        ranker = try Ranker(model, threads: context.hostThreads)
         trainedUsers = split.trainedLengths.indices.filter { split.trainedLengths[$0] > 1 }
     }
 

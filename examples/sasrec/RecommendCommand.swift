@@ -61,7 +61,7 @@ struct RecommendCommand: ParsableCommand {
 
         let context = try contextSettings.makeContext()
         let catalog = try context.catalog(model.items)
-        let ranker = try Ranker(model, threads: context.threads)
+        let ranker = try Ranker(model, threads: context.hostThreads)
         var text = "user,rank,item,score\n"
         for first in stride(from: 0, to: chosen.count, by: 4096) {
             try Interrupt.check()

@@ -92,10 +92,10 @@ struct TrainCommand: ParsableCommand {
         log.line("\(dataOptions.name)\n\(summary)")
 
         let context = try contextSettings.makeContext()
-        log.line("Backend \(context.backend.name), \(context.threads) threads: \(context.backend.reason)")
+        log.line("Backend \(context.backend.name), \(context.hostThreads) threads: \(context.backend.reason)")
         let popularity = try context.popularityMetrics(of: split.test, in: data, split)
         log.line("Popularity alone: test NDCG@10 \(fixed(popularity.ndcg10, 4))")
-        report = Report(data: dataOptions.name, summary: summary, popularity: popularity, threads: context.threads)
+        report = Report(data: dataOptions.name, summary: summary, popularity: popularity, threads: context.hostThreads)
 
         let limits = RunLimits(
             epochs: training.epochs, patience: training.patience, secondsBetweenCheckpoints: saveEvery)

@@ -45,7 +45,7 @@ final class TrainingState {
         self.model = model
         self.context = context
         catalog = try context.catalog(model.items)
-        workers = Workers(context.threads)
+        workers = Workers(context.hostThreads)
         itemOptimizer = try Adam(rows: model.items.rows, columns: model.items.columns, settings.adam)
         var dense = settings.adam
         dense.isLazy = false

@@ -34,7 +34,6 @@ struct Conformance: ParsableCommand {
         guard let chosen = BackendRegistry.standard.backends.first(where: { $0.name == backend }) else {
             throw ValidationError("no backend named '\(backend)'")
         }
-        setvbuf(stdout, nil, _IOLBF, 0)  // whoever reads a pipe sees a part when it ends
         print("\(choice.name) \(device): \(choice.device.name) (\(choice.device.detail))")
         let suite = ConformanceSuite(chosen, device: device, threads: threads)
         var all = ConformanceReport()
@@ -44,6 +43,7 @@ struct Conformance: ParsableCommand {
             let elapsed = start.duration(to: .now)
             print(
                 "\(report.holds ? "holds" : "FAILS"): \(part.rawValue), \(elapsed.components.seconds) s: \(report)")
+            fflush(nil)  // whoever reads a pipe sees a part when it ends
             // A part that compares nothing cannot pass for one that holds.
             if report.comparisons == 0 { all.fail("\(part.rawValue) compares something", "nothing was compared") }
             all.merge(report)

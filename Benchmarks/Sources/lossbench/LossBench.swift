@@ -66,6 +66,7 @@ func fields(of report: Report, on context: Context) -> [String: Any] {
         "gradient_s": stages.gradient, "total_s": stages.total,
         "uploaded_mib": Double(report.bytesUploaded) / 1_048_576,
         "downloaded_mib": Double(report.bytesDownloaded) / 1_048_576,
+        "notes": report.notes.descriptions,
         "native_kernels": report.nativeKernels.names, "composed_kernels": report.composedKernels.names,
     ]
 }
