@@ -22,7 +22,8 @@ struct RoundWalk {
         chunks = shape.blockCount / shape.rounds
         neighbours = shape.neighbours
         tokens = shape.tokenCount
-        length = max(1, 2 * neighbours, (chunks + 63) / 64)
+        // As short as can be: the more tasks, and nothing is done twice where runs meet.
+        length = max(1, 2 * neighbours)
         guard chunks >= 4 * length else { return nil }
         runs = (chunks + length - 1) / length
     }
