@@ -24,7 +24,8 @@ class TorchDevice:
         if self.device.type == "cuda":
             if not torch.cuda.is_available():
                 sys.exit(f"PyTorch {torch.__version__} sees no CUDA or ROCm device")
-            torch.cuda.set_device(self.device)
+            if self.device.index is not None:  # "cuda" alone is the current device
+                torch.cuda.set_device(self.device)
             torch.backends.cuda.matmul.allow_tf32 = False
 
     def measure(
