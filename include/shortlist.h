@@ -48,7 +48,8 @@
  *              handle may be called from any thread at any time. A context starts its own worker threads.
  * Fork         In a child process, handles made before fork() are SHORTLIST_FORKED. The child can make contexts of its
  *              own, unless fork() happened while another thread was inside a call: then every call in the child that
- *              would need a handle, or make one, is SHORTLIST_FORKED. It never hangs.
+ *              would need a handle, or make one, is SHORTLIST_FORKED. It never hangs. Where the parent had listed or
+ *              opened Vulkan devices, the backend is unavailable in the child: drivers do not outlive fork().
  * Determinism  The same inputs, options (workspace limit included), backend, kind of processor and build give the same
  *              bits, whatever the number of threads.
  * Structs      Every struct with a `struct_size` must be initialised with its _INIT macro, which sets struct_size and

@@ -174,9 +174,12 @@ struct FailureTests {
             let tight = try run(least)
             #expect(tight.allocated <= least + 3000 * 24 * 4 + (4 << 20) + 1024, "\(tight.allocated) for \(least)")
             #expect(abs(tight.outcome.loss - whole.outcome.loss) <= 1e-5 * abs(whole.outcome.loss))
-            more = max(more, whole.allocated - tight.allocated)
+            // Without a limit some call takes more, or it is not the limit that bounds it.
+            let planned = whole.outcome.report.workspacePlanned - tight.outcome.report.workspacePlanned
+            #expect(whole.allocated - tight.allocated >= planned / 2, "\(type(of: loss))")
+            more = max(more, planned)
         }
-        #expect(more > 1 << 20, "without a limit some call takes more, or the limit is not what bounds it")
+        #expect(more > 1 << 18)
     }
 
     @Test("a stream can go with nothing recorded, with kernels recorded, and before its saved states and catalogs")
