@@ -1,11 +1,16 @@
 #version 460
 // The k largest of a query's best so far and its list, a query a workgroup: the k-th largest key is found eight bits at
 // a time, and what is not below it goes to the new best, in whatever order, for keys are sorted in the end. The lists
-// are empty afterwards.
+// are empty afterwards; one that overflowed is noted.
 #include "common.glsl"
 layout(local_size_x = 256) in;
-struct Args { Keys best; Keys lists; Words counts; Keys thresholds; Keys result; uint k; uint capacity; };
+layout(buffer_reference, scalar) coherent buffer ListedKeys { uint64_t v[]; };
+struct Args {
+    Keys best; ListedKeys lists; Words counts; Keys thresholds; Keys result; Words overflows; Ints forAll; Longs offsets;
+    Ints ids; uint k; uint capacity; uint isFirst; uint forAllCount; uint firstQuery;
+};
 #include "push.glsl"
+#include "exclusions.glsl"
 shared uint histogram[256];
 shared uint wanted, next;
 shared uint64_t threshold;
@@ -14,12 +19,15 @@ shared bool isFound;
 void main() {
     const uint query = groupNumber(), lane = gl_LocalInvocationID.x, k = args.k;
     if (query >= push.endGroup) return;
-    const uint count = args.counts.v[query];
+    const uint appended = args.counts.v[query], count = min(appended, args.capacity);
+    // There is no best before the first merge.
+    const uint kept = args.isFirst != 0u ? 0 : k;
     Keys best = Keys(uint64_t(args.best) + uint64_t(query) * k * 8ul);
-    Keys list = Keys(uint64_t(args.lists) + uint64_t(query) * args.capacity * 8ul);
+    ListedKeys list = ListedKeys(uint64_t(args.lists) + uint64_t(query) * args.capacity * 8ul);
     Keys result = Keys(uint64_t(args.result) + uint64_t(query) * k * 8ul);
-    if (count == 0) {
-        for (uint place = lane; place < k; place += 256) result.v[place] = best.v[place];
+    if (appended == 0) {
+        for (uint place = lane; place < k; place += 256) result.v[place] = place < kept ? best.v[place] : 0ul;
+        if (lane == 0 && args.isFirst != 0u) args.thresholds.v[query] = 0ul;
         return;
     }
     if (lane == 0) {
@@ -27,15 +35,23 @@ void main() {
         wanted = k;
         isFound = false;
         next = 0;
+        if (appended > args.capacity) atomicAdd(args.overflows.v[0], 1);
     }
+    if (present(args.forAll) || present(args.offsets))
+        for (uint place = lane; place < count; place += 256) {
+            const int id = int(~uint(list.v[place]));
+            if (isExcluded(args.forAll, args.forAllCount, args.offsets, args.ids, args.firstQuery + query, id))
+                list.v[place] = 0ul;
+        }
+    memoryBarrierBuffer();
     barrier();
     for (int shift = 56; shift >= 0; shift -= 8) {
         histogram[lane] = 0;
         barrier();
         if (!isFound) {
             const uint64_t above = shift == 56 ? 0ul : ~0ul << (shift + 8);
-            for (uint place = lane; place < k + count; place += 256) {
-                const uint64_t key = place < k ? best.v[place] : list.v[place - k];
+            for (uint place = lane; place < kept + count; place += 256) {
+                const uint64_t key = place < kept ? best.v[place] : list.v[place - kept];
                 if ((key & above) == (threshold & above)) atomicAdd(histogram[uint(key >> shift) & 255u], 1);
             }
         }
@@ -51,8 +67,8 @@ void main() {
         }
         barrier();
     }
-    for (uint place = lane; place < k + count; place += 256) {
-        const uint64_t key = place < k ? best.v[place] : list.v[place - k];
+    for (uint place = lane; place < kept + count; place += 256) {
+        const uint64_t key = place < kept ? best.v[place] : list.v[place - kept];
         if (key == 0ul || key < threshold) continue;
         const uint at = atomicAdd(next, 1);
         if (at < k) result.v[at] = key;

@@ -1,46 +1,44 @@
 #version 460
-// dY += s·g·(p_t − 1)·x and db += g·(p_t − 1). Each row belongs to one workgroup, which looks for its tokens in order:
-// many tokens may share a target, and their sum must not depend on who comes first.
+// dY += s·g·(p_t − 1)·x and db += g·(p_t − 1). Tokens are sorted by their targets: many may share one, and their sum must
+// not depend on who comes first.
 #include "common.glsl"
-#include "math.glsl"
 #include "target.glsl"
 layout(local_size_x = 256) in;
-struct Args { TARGET_MEMBERS Floats biasTarget; Words bits; Words before; uint owners; uint firstToken; };
+struct Args { TARGET_MEMBERS Floats biasTarget; Words bits; Words before; Ints order; uint from; uint to; };
 #include "push.glsl"
+#define segmentIds args.targets
+#include "segments.glsl"
 #include "itemMap.glsl"
-shared uint found[8];
 
 void main() {
-    const uint owner = groupNumber(), lane = gl_LocalInvocationID.x;
-    if (owner >= push.endGroup) return;
-    for (uint first = args.firstToken; first < args.count; first += 256) {
-        if (lane < 8) found[lane] = 0;
-        barrier();
-        const uint mine = first + lane;
-        if (mine < args.count && uint(args.targets.v[mine]) % args.owners == owner && args.coefficients.v[mine] != 0.0)
-            atomicOr(found[lane / 32], 1u << (lane % 32));
-        barrier();
-        for (uint word = 0; word < 8; word++) {
-            uint bits = found[word];
-            while (bits != 0u) {
-                const uint token = first + word * 32 + uint(findLSB(bits));
-                bits &= bits - 1u;
-                const float loss = args.losses.v[token];
-                double term = double(nan);
-                if (isFinite(loss)) term = double(args.coefficients.v[token]) * exponentialMinusOne(-double(loss));
-                const uint item = uint(args.targets.v[token]);
-                const uint row = present(args.bits) ? rowOfItem(args.bits, args.before, item) : item;
-                if (present(args.target)) {
+    const uint lane = gl_LocalInvocationID.x;
+    if (groupNumber() >= push.endGroup) return;
+    const uint first = args.from + groupNumber() * segmentPlaces;
+    const uint rowColumns = present(args.target) ? args.width : 0;
+    const uint columns = rowColumns + (present(args.biasTarget) ? 1 : 0);
+    for (uint p = first; p < min(first + segmentPlaces, args.to); p++) {
+        const uint id = idAt(p);
+        if (p > args.from && idAt(p - 1) == id) continue;
+        const uint row = present(args.bits) ? rowOfItem(args.bits, args.before, id) : id;
+        for (uint base = 0; base < columns; base += 64) {
+            const uint column = base + lane % 64;
+            float sum = 0.0;
+            for (uint q = p + lane / 64; q < args.to; q += 4) {
+                const uint token = uint(args.order.v[q]);
+                if (uint(args.targets.v[token]) != id) break;
+                const float term = args.terms.v[token];
+                if (term == 0.0 || column >= columns) continue;
+                if (column < rowColumns) {
                     const uint from = present(args.hiddenRows) ? uint(args.hiddenRows.v[token]) : token;
-                    Floats x = rowOf(args.hidden, from, args.hiddenStride);
-                    Floats target = rowOf(args.target, row, args.outputStride);
-                    const float factor = float(double(args.scale) * term);
-                    // A thread has its columns for good: what it adds next it sees.
-                    for (uint k = lane; k < args.width; k += 256) target.v[k] += factor * x.v[k];
+                    sum += args.scale * term * rowOf(args.hidden, from, args.hiddenStride).v[column];
+                } else {
+                    sum += term;
                 }
-                if (lane == 0 && present(args.biasTarget)) args.biasTarget.v[row] += float(term);
             }
+            sum = joined(sum);
+            if (lane >= 64 || column >= columns) continue;
+            if (column < rowColumns) rowOf(args.target, row, args.outputStride).v[column] += sum;
+            else args.biasTarget.v[row] += sum;
         }
-        barrier();
     }
 }

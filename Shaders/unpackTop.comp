@@ -49,10 +49,6 @@ void main() {
         const uint64_t key = isLocal ? local[place] : best.v[place];
         ids.v[place] = key == 0ul ? -1 : int(~uint(key));
         if (!present(args.scores)) continue;
-        const uint high = uint(key >> 32);
-        float score = uintBitsToFloat((high & 0x80000000u) != 0u ? high & 0x7FFFFFFFu : ~high);
-        if (high == 0u) score = nan;
-        if (key == 0ul) score = -infinity;
-        scores.v[place] = score;
+        scores.v[place] = key == 0ul ? -infinity : scoreOf(key);
     }
 }

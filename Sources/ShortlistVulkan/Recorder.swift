@@ -60,7 +60,9 @@ final class Recorder {
     // MARK: Kernels
 
     /// Records one kernel on `groups` workgroups, in slices.
-    func dispatch(_ shader: Shader, groups: Int, arguments: Arguments, work flops: Double) throws(ShortlistError) {
+    func dispatch(
+        _ shader: Shader, _ tile: Tile, groups: Int, arguments: Arguments, work flops: Double
+    ) throws(ShortlistError) {
         guard arguments.count == shader.argumentCount, arguments.lastOffset == shader.lastOffset else {
             throw ShortlistError(
                 .internalError,
@@ -71,7 +73,7 @@ final class Recorder {
         guard groups < Int(UInt32.max) else {
             throw ShortlistError(.unsupported, "\(shader.name) on \(groups) workgroups")
         }
-        let pipeline = try device.pipeline(shader)
+        let pipeline = try device.pipeline(shader, tile)
         let size = (arguments.bytes.count + 15) / 16 * 16
         if ringUsed + size > Recorder.ringBytes { try flush() }
         guard let mapped = ring.mapped else { throw ShortlistError(.internalError, "the argument ring is not mapped") }
@@ -82,7 +84,9 @@ final class Recorder {
         ringUsed += size
         lastKernel = shader.name
         let widest = min(Int(device.info.max_workgroups), 65535)
-        let perSlice = min(sliceGroups, widest * widest)
+        // A slice is a few times the budget's work at most, and enough workgroups for the device to be busy.
+        let busy = max(1024, Int(Double(groups) * min(1, workBudget / max(flops, 1))))
+        let perSlice = min(sliceGroups, widest * widest, busy)
         var first = 0
         while first < groups {
             let end = min(groups, first + perSlice)

@@ -16,7 +16,8 @@ final class VulkanStream: Stream {
     init(_ device: VulkanDevice, options: VulkanOptions) throws(ShortlistError) {
         self.device = device
         self.options = options
-        sweep = Sweep(iterations: options.sweepIterations ?? (device.info.isProcessor ? 50_000 : 1_000_000))
+        sweep = Sweep(
+            iterations: options.sweepIterations ?? (device.info.isProcessor ? 50_000 : 1_000_000), forced: options.tile)
         recorder = try Recorder(device, options: options)
     }
 
@@ -111,15 +112,16 @@ final class VulkanStream: Stream {
         }
     }
 
-    /// Records a shader on `groups` workgroups; `work` is its floating-point operations, as far as they count.
+    /// Records a shader on `groups` workgroups; `work` is its floating-point operations, as far as they count, and
+    /// `tile` that of a shader with tile.glsl.
     func run(
-        _ shader: String, groups: Int, work: Double = 0,
+        _ shader: String, _ tile: Tile = .small, groups: Int, work: Double = 0,
         _ fill: (inout Arguments) throws(ShortlistError) -> Void
     ) throws(ShortlistError) {
         guard groups > 0 else { return }
         var arguments = Arguments()
         try fill(&arguments)
-        try recorder.dispatch(try Shader(shader), groups: groups, arguments: arguments, work: work)
+        try recorder.dispatch(try Shader(shader), tile, groups: groups, arguments: arguments, work: work)
         try checkStop()
     }
 }
