@@ -69,7 +69,8 @@ extension VulkanStream {
         // An invocation scans a block, 256 slots at a time.
         guard divided(call.blocks.shape.maxTokens, 256) * 9 <= max(sweep.iterations, 50_000) else {
             throw ShortlistError(
-                .unsupported, "the Vulkan backend has no blocks of \(call.blocks.shape.maxTokens) tokens on this device")
+                .unsupported, "the Vulkan backend has no blocks of \(call.blocks.shape.maxTokens) tokens on this device"
+            )
         }
         try run("keepWinners", groups: counts.count) { (a) throws(ShortlistError) in
             a.address(try reads(call.blocks.ranges))
