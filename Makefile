@@ -13,10 +13,11 @@ help: ## List the targets
 demo: bootstrap ## Train SASRec with CE, SCE and RECE on generated data; a table and a picture (ARGS="--help" for options)
 	@BACKEND="$(BACKEND)" Tools/demo $(ARGS)
 
-test: bootstrap ## Run every test of every language and end with counts (ARGS="core c" runs chosen parts)
+test: ## Run every test of every language and end with counts (ARGS="core c" runs chosen parts)
+	@Tools/bootstrap tests
 	@Tools/test $(ARGS)
 
-bootstrap: ## Install what is missing (asks for root only if it must)
+bootstrap: ## Install what a build lacks (asks for root only if it must)
 	@Tools/bootstrap
 
 build: bootstrap ## Build the Swift package in release mode
@@ -46,7 +47,8 @@ format: ## Format Swift and Python
 lint: ## Check formatting, layers and snippets without changing anything
 	@Tools/test lint
 
-sanitize: bootstrap ## The sanitizer builds alone
+sanitize: ## The sanitizer builds alone
+	@Tools/bootstrap tests
 	@Tools/test sanitize
 
 clean: ## Remove what builds leave behind

@@ -1,13 +1,24 @@
 // swift-tools-version: 6.1
+import Foundation
 import PackageDescription
 
 // One language mode for every Swift target; CI adds -warnings-as-errors on the command line, because a manifest that
 // carries unsafe flags cannot be depended upon.
 let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
 
-// The Vulkan backend is built with SHORTLIST_VULKAN=1 and the Vulkan headers (Debian: libvulkan-dev): no GPU has run it
-// yet. The library libvulkan itself is opened at run time.
-let hasVulkan = Context.environment["SHORTLIST_VULKAN"] == "1"
+// The Vulkan backend is built where the compiler finds the Vulkan headers (Debian: libvulkan-dev), and left out with
+// SHORTLIST_VULKAN=0; SHORTLIST_VULKAN=1 builds it whatever is found. libvulkan itself is opened at run time.
+let hasVulkan: Bool = {
+    switch Context.environment["SHORTLIST_VULKAN"] {
+    case "0": return false
+    case "1": return true
+    case nil, "":
+        let named = ["CPATH", "C_INCLUDE_PATH"].flatMap { (Context.environment[$0] ?? "").split(separator: ":") }
+        let folders = ["/usr/local/include", "/usr/include"] + named.map(String.init)
+        return folders.contains { FileManager.default.fileExists(atPath: $0 + "/vulkan/vulkan.h") }
+    case let value?: fatalError("SHORTLIST_VULKAN is '\(value)'; it may be 0, 1 or not set")
+    }
+}()
 let vulkanTargets: [Target] =
     hasVulkan
     ? [

@@ -48,6 +48,16 @@ BROKEN = [
         "public func f(_ x: shortlist_status) {}",
         "the C type shortlist_status",
     ),
+    (
+        "Sources/ShortlistVulkan/K.swift",
+        "public func f(_ x: slv_buffer) {}",
+        "the C type slv_buffer",
+    ),
+    (
+        "Sources/ShortlistCPU/K.swift",
+        "import CVulkan",
+        "ShortlistCPU imports CVulkan",
+    ),
     ("Sources/ShortlistCPU/L.swift", "let a = try! f()", "try!"),
     ("Sources/ShortlistCPU/M.swift", "let a = b as! C", "as!"),
     ("Sources/ShortlistCPU/N.swift", "let a = b[0]!.c", "a forced unwrap"),

@@ -37,41 +37,19 @@ final class CPUStream: Stream {
 
     func begin(_ plan: WorkspacePlan) throws(ShortlistError) -> any Workspace {
         try checkProcess()
-        telemetry.reset()
         let fresh = CPUWorkspace()
-        try fresh.open(plan, scratchBytes: try scratchBytes(of: plan), on: self)
+        try fresh.open(plan, scratchBytes: try scratch(of: plan).planned, on: self)
         workspace = fresh
         return fresh
     }
 
     func resume(_ saved: any Workspace, plan: WorkspacePlan) throws(ShortlistError) {
         try checkProcess()
-        telemetry.reset()
         guard let saved = saved as? CPUWorkspace else {
             throw ShortlistError(.invalidHandle, "the saved state belongs to another backend")
         }
-        try saved.open(plan, scratchBytes: try scratchBytes(of: plan), on: self)
+        try saved.open(plan, scratchBytes: try scratch(of: plan).planned, on: self)
         workspace = saved
-    }
-
-    private func scratchBytes(of plan: WorkspacePlan) throws(ShortlistError) -> Int {
-        let room = plan.scratchLimit
-        var least = 0
-        var planned = 0
-        for kernel in plan.kernels {
-            let need = scratch(for: kernel, limit: room)
-            least = max(least, need.least)
-            planned = max(planned, need.planned)
-        }
-        telemetry.least = plan.committedBytes + least
-        telemetry.planned = plan.committedBytes + planned
-        guard telemetry.least <= plan.limit else {
-            throw ShortlistError(
-                .workspaceLimit,
-                "the workspace limit of \(plan.limit) bytes is too low: this call needs at least \(telemetry.least)",
-                bytesNeeded: telemetry.least)
-        }
-        return planned
     }
 
     private func checkProcess() throws(ShortlistError) {

@@ -48,32 +48,16 @@ final class VulkanStream: Stream {
             throw ShortlistError(.forked, "this context was made before a fork; make a new one")
         }
         try device.checkAlive()
-        telemetry.reset()
         recorder.resetCounts()
-        let room = plan.scratchLimit
-        var least = 0
-        var planned = 0
-        for kernel in plan.kernels {
-            let need = scratch(for: kernel, limit: room)
-            least = max(least, need.least)
-            planned = max(planned, need.planned)
-        }
-        telemetry.least = plan.committedBytes + least
-        guard telemetry.least <= plan.limit else {
-            throw ShortlistError(
-                .workspaceLimit,
-                "the workspace limit of \(plan.limit) bytes is too low: this call needs at least \(telemetry.least)",
-                bytesNeeded: telemetry.least)
-        }
+        let need = try scratch(of: plan)
         do throws(ShortlistError) {
-            try workspace.open(plan, scratchBytes: planned, limit: room)
+            try workspace.open(plan, scratchBytes: need.planned, limit: plan.scratchLimit)
         } catch {
             // Out of device memory: once more with the smallest tiles.
-            guard error.code == .outOfMemory, least < planned else { throw error }
-            planned = least
-            try workspace.open(plan, scratchBytes: least, limit: least)
+            guard error.code == .outOfMemory, need.least < need.planned else { throw error }
+            try workspace.open(plan, scratchBytes: need.least, limit: need.least)
+            telemetry.planned = telemetry.least
         }
-        telemetry.planned = plan.committedBytes + planned
         self.workspace = workspace
     }
 

@@ -35,30 +35,11 @@ final class PlainStream: Stream {
         return (bytes + Memory.alignment - 1) / Memory.alignment * Memory.alignment
     }
 
-    /// Notes what the plan comes to and refuses what the limit does not allow, before anything is touched.
-    private func plannedScratch(_ plan: WorkspacePlan) throws(ShortlistError) -> Int {
-        telemetry.reset()
-        var most = 0
-        let room = plan.scratchLimit
-        // One kernel runs at a time: the largest need is the need of all.
-        for kernel in plan.kernels { most = max(most, scratch(for: kernel, limit: room).planned) }
-        let (total, overflow) = plan.committedBytes.addingReportingOverflow(most)
-        guard !overflow else { throw ShortlistError(.overflow, "workspace") }
-        telemetry.least = total
-        telemetry.planned = total
-        guard total <= plan.limit else {
-            throw ShortlistError(
-                .workspaceLimit, "the workspace limit of \(plan.limit) bytes is too low: this call needs \(total)",
-                bytesNeeded: total)
-        }
-        return most
-    }
-
     // MARK: A call
 
     func begin(_ plan: WorkspacePlan) throws(ShortlistError) -> any Workspace {
         let fresh = PlainWorkspace()
-        try fresh.open(plan, scratchBytes: try plannedScratch(plan))
+        try fresh.open(plan, scratchBytes: try scratch(of: plan).planned)
         workspace = fresh
         return fresh
     }
@@ -67,7 +48,7 @@ final class PlainStream: Stream {
         guard let saved = saved as? PlainWorkspace else {
             throw ShortlistError(.invalidHandle, "the saved state belongs to another backend")
         }
-        try saved.open(plan, scratchBytes: try plannedScratch(plan))
+        try saved.open(plan, scratchBytes: try scratch(of: plan).planned)
         workspace = saved
     }
 

@@ -51,8 +51,7 @@ public final class Evaluator {
                     vectors: forward.gradientVectors, on: stream, report: &result.report)
             }
             try forward.write(tokenOutputs, on: stream)
-            forward.close(&result.report, since: start, on: stream)
-            try stream.finish()
+            try stream.finish(noting: &result.report, of: forward.workspace, since: start)
             stream.recycle(forward.workspace)
             return result
         } catch {
@@ -75,8 +74,7 @@ public final class Evaluator {
             try forward.run(loss, on: stream)
             var result = forward.result(on: stream)
             try forward.write(tokenOutputs, on: stream)
-            forward.close(&result.report, since: start, on: stream)
-            try stream.finish()
+            try stream.finish(noting: &result.report, of: forward.workspace, since: start)
             return SavedState(forward, result, stream)
         } catch {
             throw stream.abandon(forward.workspace, after: error)
@@ -106,9 +104,8 @@ public final class Evaluator {
             let vectors = try GradientVectors(forward.checked.shape, from: &vectorSource)
             let backward = BackwardPass(forward: forward, outputs: outputs, upstream: upstream)
             result.rowsUsed = try backward.run(vectors: vectors, on: stream, report: &result.report)
-            forward.close(&result.report, since: start, on: stream)
+            try stream.finish(noting: &result.report, of: forward.workspace, since: start)
             result.report.workspaceUsed += forward.reservedBytes
-            try stream.finish()
         } catch {
             throw stream.abandon(nil, after: error)
         }

@@ -218,21 +218,6 @@ struct ForwardPass {
             }
         }
     }
-
-    /// Fills in what the stream noted.
-    func close(_ report: inout Report, since start: Double, on stream: any Stream) {
-        let telemetry = stream.telemetry
-        report.workspacePlanned = telemetry.planned
-        report.workspaceLeast = telemetry.least
-        report.workspaceUsed = workspace.usedBytes
-        report.threads = telemetry.threadsUsed
-        report.nativeKernels = telemetry.native
-        report.composedKernels = telemetry.composed
-        report.bytesUploaded = telemetry.bytesUploaded
-        report.bytesDownloaded = telemetry.bytesDownloaded
-        if telemetry.threadsReduced { report.notes.insert(.threadsReducedByLimit) }
-        report.seconds.total = monotonicSeconds() - start
-    }
 }
 
 extension ProblemShape {

@@ -177,18 +177,8 @@ extension Evaluator {
         let workspace = try stream.begin(plan)
         do {
             try body(try load(request, catalog))
-            report.workspacePlanned = stream.telemetry.planned
-            report.workspaceLeast = stream.telemetry.least
-            report.workspaceUsed = workspace.usedBytes
-            report.threads = stream.telemetry.threadsUsed
-            report.nativeKernels = stream.telemetry.native
-            report.composedKernels = stream.telemetry.composed
-            report.bytesUploaded = stream.telemetry.bytesUploaded
-            report.bytesDownloaded = stream.telemetry.bytesDownloaded
-            if stream.telemetry.threadsReduced { report.notes.insert(.threadsReducedByLimit) }
-            report.seconds.select = monotonicSeconds() - start
-            report.seconds.total = report.seconds.select
-            try stream.finish()
+            try stream.finish(noting: &report, of: workspace, since: start)
+            report.seconds.select = report.seconds.total
             stream.recycle(workspace)
         } catch {
             throw stream.abandon(workspace, after: error)

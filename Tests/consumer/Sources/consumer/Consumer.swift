@@ -10,6 +10,7 @@ struct Consumer {
     static func main() throws {
         let context = try Context()
         print("backend \(context.backend.name): \(context.backend.reason)")
+        print("backends \(BackendRegistry.standard.list().map(\.name).joined(separator: " "))")
 
         let hidden = try drawn(rows: tokens, seed: 1)
         let weights = try drawn(rows: items, seed: 2)
