@@ -24,7 +24,9 @@ void putRows(uint firstSlot, uint slots, uint run, uint chunk, bool isFirst) {
         const uint at = tileRow(i / 4, i % 4);
         if (present(args.slab)) {
             const uint row = run * args.slabRows + firstSlot + at - args.slabFirst;
-            if (at < slots) put(rowOf(args.slab, row, args.outputStride), chunk, added[i], !isFirst);
+            // No gradient is 0, whatever the items' numbers.
+            if (at < slots)
+                put(rowOf(args.slab, row, args.outputStride), chunk, slotToken[at] >= 0 ? added[i] : vec4(0.0), !isFirst);
         } else if (slotToken[at] >= 0) {
             const uint token = uint(slotToken[at]);
             const uint row = present(args.hiddenRows) ? uint(args.hiddenRows.v[token]) : token;

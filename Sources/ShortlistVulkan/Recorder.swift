@@ -4,8 +4,8 @@ import ShortlistCore
 
 /// Records dispatches and copies in order, submits them, and waits. One stream's, one thread at a time.
 ///
-/// Between any two things that are recorded stands a barrier. Arguments of kernels lie in a ring that the host writes
-/// and the device reads; it begins anew after each wait, as do the staging buffers.
+/// A barrier stands before what needs the results of something recorded before it (`Hazards`). Arguments of kernels lie
+/// in a ring that the host writes and the device reads; it begins anew after each wait, as do the staging buffers.
 final class Recorder {
     let device: VulkanDevice
     private var raw = slv_recorder()
@@ -24,6 +24,14 @@ final class Recorder {
     private let workBudget: Double
     /// The last kernel that was recorded, to name in an error.
     private var lastKernel = "nothing"
+    /// What the next dispatch reads and writes; whoever asks for an address notes it.
+    private var accesses: [Hazards.Access] = []
+    private var hazards = Hazards()
+    /// nil on a device without timestamps.
+    private(set) var clock: DeviceClock?
+    private var stage = DeviceClock.Stage.select
+    private(set) var dispatches = 0
+    private(set) var barriers = 0
     private(set) var bytesUploaded = 0
     private(set) var bytesDownloaded = 0
 
@@ -35,7 +43,9 @@ final class Recorder {
         sliceGroups = options.sliceGroups
         // So long may the host go without looking: about a tenth of a second.
         workBudget = device.info.isProcessor ? 1e8 : 5e11
-        try device.check(slv_recorder_create(device.handle, 0, &raw), "a command pool")
+        clock = DeviceClock(device, timesKernels: options.timesKernels)
+        let queries = clock == nil ? 0 : DeviceClock.capacity
+        try device.check(slv_recorder_create(device.handle, UInt32(queries), &raw), "a command pool")
         try device.check(slv_semaphore_create(device.handle, &semaphore), "a timeline semaphore")
         try device.check(
             slv_buffer_create(device.handle, UInt64(Recorder.ringBytes), Int32(SLV_UPLOAD), &ring),
@@ -55,6 +65,38 @@ final class Recorder {
     func resetCounts() {
         bytesUploaded = 0
         bytesDownloaded = 0
+        dispatches = 0
+        barriers = 0
+        clock?.reset()
+    }
+
+    // MARK: Time and order
+
+    /// What is recorded from now on counts as `stage`.
+    func enter(_ stage: DeviceClock.Stage) {
+        if stage != self.stage, isRecording, clock?.timesKernels == false { mark(lastKernel) }
+        self.stage = stage
+    }
+
+    private func mark(_ kernel: String) { clock?.mark(stage, kernel, device, &raw) }
+
+    /// Forgets what a dispatch that never came would have read and written.
+    func beginAccesses() { accesses.removeAll(keepingCapacity: true) }
+
+    /// Notes memory that the next dispatch reads or writes.
+    func note(_ address: UInt64, bytes: Int, isWritten: Bool) {
+        accesses.append(Hazards.Access(memory: address..<address + UInt64(bytes), isWritten: isWritten))
+    }
+
+    private func order(_ accesses: [Hazards.Access]) {
+        if hazards.conflict(with: accesses) { barrier() }
+        hazards.add(accesses)
+    }
+
+    private func barrier() {
+        slv_barrier(device.handle, &raw)
+        hazards.removeAll()
+        barriers += 1
     }
 
     // MARK: Kernels
@@ -87,6 +129,10 @@ final class Recorder {
         // A slice is a few times the budget's work at most, and enough workgroups for the device to be busy.
         let busy = max(1024, Int(Double(groups) * min(1, workBudget / max(flops, 1))))
         let perSlice = min(sliceGroups, widest * widest, busy)
+        let mine = accesses
+        accesses.removeAll(keepingCapacity: true)
+        try begin()
+        order(mine)
         var first = 0
         while first < groups {
             let end = min(groups, first + perSlice)
@@ -95,13 +141,14 @@ final class Recorder {
             try begin()
             var push = Push(address: address, first: UInt32(first), end: UInt32(end), width: UInt32(x))
             slv_dispatch(device.handle, &raw, pipeline, &push, 20, UInt32(x), UInt32(y))
-            slv_barrier(device.handle, &raw)
+            dispatches += 1
+            if let clock, clock.timesKernels { mark(shader.name) }
             work += flops * Double(end - first) / Double(groups)
             first = end
             // A slice that refers to the ring's contents must be submitted before the ring begins anew: the last one.
-            if work > workBudget, first < groups { try submitAndWait() }
+            if work > workBudget || clock?.isFull == true, first < groups { try submitAndWait() }
         }
-        if work > workBudget { try flush() }
+        if work > workBudget || clock?.isFull == true { try flush() }
     }
 
     /// As the shaders declare it, common/push.glsl.
@@ -135,10 +182,10 @@ final class Recorder {
             let piece = min(total - done, stagingBytes - uploadUsed)
             source.gather(done..<done + piece, into: mapped + uploadUsed)
             try begin()
+            order([.init(memory: place.address + UInt64(done)..<place.address + UInt64(done + piece), isWritten: true)])
             slv_copy(
                 device.handle, &raw, upload.buffer, UInt64(uploadUsed), place.buffer.raw.buffer,
                 UInt64(place.offset + done), UInt64(piece))
-            slv_barrier(device.handle, &raw)
             uploadUsed = min(stagingBytes, (uploadUsed + piece + 63) / 64 * 64)
             done += piece
             bytesUploaded += piece
@@ -161,10 +208,10 @@ final class Recorder {
         while done < total {
             let piece = min(total - done, stagingBytes)
             try begin()
+            order([.init(memory: place.address + UInt64(done)..<place.address + UInt64(done + piece), isWritten: false)])
             slv_copy(
                 device.handle, &raw, place.buffer.raw.buffer, UInt64(place.offset + done), download.buffer, 0,
                 UInt64(piece))
-            slv_barrier(device.handle, &raw)
             try flush()
             target.scatter(mapped, done..<done + piece, into: base)
             done += piece
@@ -177,8 +224,11 @@ final class Recorder {
     private func begin() throws(ShortlistError) {
         guard !isRecording else { return }
         try device.checkAlive()
-        try device.check(slv_begin(device.handle, &raw, 0), "recording")
+        try device.check(
+            slv_begin(device.handle, &raw, UInt32(clock == nil ? 0 : DeviceClock.capacity)), "recording")
         isRecording = true
+        hazards.removeAll()
+        clock?.begin(device, &raw)
     }
 
     /// Submits what was recorded and waits for it; the ring and the staging memory are free again.
@@ -192,10 +242,14 @@ final class Recorder {
         guard isRecording else { return }
         isRecording = false
         work = 0
+        // What comes next, on the device or the host, sees everything.
+        slv_barrier(device.handle, &raw)
+        mark(lastKernel)
         try device.check(slv_end(device.handle, &raw), "recording")
         try device.check(device.submit(raw, semaphore: semaphore, value: submitted + 1), "submitting \(lastKernel)")
         submitted += 1
         try device.check(slv_wait(device.handle, semaphore, submitted, UInt64.max), lastKernel)
+        try clock?.collect(device, &raw)
     }
 
     /// Forgets what was recorded and not submitted.

@@ -80,6 +80,8 @@ package struct VulkanOptions: Sendable {
     package var tile: Tile?
     /// Places of each list of a projection that selects, instead of what suits k: few make lists overflow.
     package var listCapacity: Int?
+    /// Times each kernel on the device, and not only the stages of a call.
+    package var timesKernels = false
     /// Optional kernels that are composed of required ones although there are native ones.
     package var composed: KernelSet = []
     /// Device memory that may be allocated, to test its end.

@@ -11,6 +11,8 @@ final class VulkanStream: Stream {
     let options: VulkanOptions
     var workspace: VulkanWorkspace?
     let sweep: Sweep
+    /// Device seconds of each kernel in the last call, where `VulkanOptions.timesKernels` asks for them.
+    private(set) var kernelTimes: [String: DeviceClock.KernelTime] = [:]
     private let process = getpid()
 
     init(_ device: VulkanDevice, options: VulkanOptions) throws(ShortlistError) {
@@ -75,6 +77,12 @@ final class VulkanStream: Stream {
             try bringBack(buffer)
         }
         try recorder.flush()
+        if let clock = recorder.clock {
+            telemetry.deviceSeconds = clock.stages
+            kernelTimes = clock.kernels
+        } else {
+            telemetry.lacksTimestamps = true
+        }
     }
 
     func recycle(_ saved: any Workspace) { (saved as? VulkanWorkspace)?.release() }
@@ -87,6 +95,7 @@ final class VulkanStream: Stream {
     /// What each kernel does first: say that it runs here, and ask whether it should.
     func open(_ kernel: Kernel) throws(ShortlistError) {
         telemetry.native.insert(KernelSet(kernel))
+        recorder.enter(DeviceClock.Stage(kernel))
         try checkStop()
     }
 
@@ -104,6 +113,7 @@ final class VulkanStream: Stream {
     ) throws(ShortlistError) {
         guard groups > 0 else { return }
         var arguments = Arguments()
+        recorder.beginAccesses()
         try fill(&arguments)
         try recorder.dispatch(try Shader(shader), tile, groups: groups, arguments: arguments, work: work)
         try checkStop()

@@ -50,41 +50,42 @@ struct GradientPlan {
         let parts = gradients.scale ? shape.blockCount * tokenTiles : 0
         let fixed = sorted + keptBytes + padded(parts * 8)
         let runRoom = limit - min(limit, fixed + padded(parts * 15 * 8))
-        hiddenRuns =
-            gradients.hidden || gradients.scale
-            ? runs(tokenTiles, over: itemTiles, rowBytes: shape.width * 4, rows: shape.maxTokens, room: runRoom) : 1
         catalogRuns =
-            sharesItems || gradients.catalog || gradients.bias
+            gradients.catalog || gradients.bias
             ? runs(itemTiles, over: tokenTiles, rowBytes: (shape.width + 1) * 4, rows: shape.maxItems, room: runRoom)
             : 1
+        let biasOfRuns = gradients.bias && catalogRuns > 1 ? padded(catalogRuns * shape.maxItems * 4) : 0
+        hiddenRuns =
+            gradients.hidden || gradients.scale
+            ? runs(
+                tokenTiles, over: itemTiles, rowBytes: shape.width * 4, rows: shape.maxTokens,
+                room: runRoom - min(runRoom, biasOfRuns)) : 1
         partCount = parts * hiddenRuns
 
-        let hiddenBytes = shape.width * 4
-        let catalogBytes = (gradients.catalog ? shape.width * 4 : 0) + (gradients.bias ? 4 : 0)
-        let slabRoom = min(limit - min(limit, fixed + 3 * Memory.alignment), GradientPlan.enough)
-        func rows(_ all: Int, least: Int, bytes: Int) -> Int {
-            bytes == 0 ? all : max(least, min(all, slabRoom / bytes))
-        }
-        // Rows and biases are two vectors.
-        func slab(_ rows: Int, _ bytes: Int) -> Int { padded(rows * bytes) + 2 * Memory.alignment }
-        var (least, planned) = (0, 0)
-        if sharesTokens {
-            hiddenRows = rows(shape.slotCount, least: shape.maxTokens, bytes: hiddenBytes)
-            least = max(least, slab(shape.maxTokens, hiddenBytes))
-            planned = max(planned, slab(hiddenRows, hiddenBytes))
-        } else {
-            hiddenRows = hiddenRuns > 1 && gradients.hidden ? shape.maxTokens * hiddenRuns : 0
-            planned = max(planned, hiddenRows > 0 ? slab(hiddenRows, hiddenBytes) : 0)
-        }
+        // Rows of dX and dY share a slab, one after the other; biases have one of their own.
+        let rowBytes = shape.width * 4
+        let sharesRows = sharesItems && gradients.catalog
+        let sharesBias = sharesItems && gradients.bias
+        let leastRows = max(sharesTokens ? shape.maxTokens : 0, sharesRows ? shape.maxItems : 0) * rowBytes
+        let leastBias = sharesBias ? shape.maxItems * 4 : 0
+        let room = min(limit - min(limit, fixed + 4 * Memory.alignment), GradientPlan.enough)
+        func most(_ room: Int, _ bytes: Int) -> Int { max(room, 0) / max(bytes, 1) }
         if sharesItems {
-            catalogRows = rows(shape.placeCount, least: shape.maxItems, bytes: catalogBytes)
-            least = max(least, slab(shape.maxItems, catalogBytes))
-            planned = max(planned, slab(catalogRows, catalogBytes))
+            let byRows = sharesRows ? most(room, rowBytes + (gradients.bias ? 4 : 0)) : Int.max
+            let byBias = sharesBias ? most(room - leastRows, 4) : Int.max
+            catalogRows = max(shape.maxItems, min(shape.placeCount, byRows, byBias))
         } else {
             catalogRows = catalogRuns > 1 ? shape.maxItems * catalogRuns : 0
-            planned = max(planned, catalogRows > 0 ? slab(catalogRows, catalogBytes) : 0)
         }
+        let biasBytes = gradients.bias ? catalogRows * 4 : 0
+        if sharesTokens {
+            hiddenRows = max(shape.maxTokens, min(shape.slotCount, most(room - biasBytes, rowBytes)))
+        } else {
+            hiddenRows = hiddenRuns > 1 && gradients.hidden ? shape.maxTokens * hiddenRuns : 0
+        }
+        let slabBytes = max(hiddenRows, gradients.catalog ? catalogRows : 0) * rowBytes
         scratch = ScratchNeed(
-            least: fixed + least, planned: sorted + keptBytes + padded(partCount * 8) + max(least, planned))
+            least: fixed + padded(leastRows) + padded(leastBias),
+            planned: sorted + keptBytes + padded(partCount * 8) + padded(slabBytes) + padded(biasBytes))
     }
 }
