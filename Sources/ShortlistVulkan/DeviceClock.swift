@@ -11,11 +11,6 @@ struct DeviceClock {
         case select, score, combine, gradient
     }
 
-    struct KernelTime {
-        var seconds = 0.0
-        var dispatches = 0
-    }
-
     static let capacity = 1024
     let timesKernels: Bool
     private let secondsPerTick: Double
@@ -23,7 +18,7 @@ struct DeviceClock {
     /// What the time up to each timestamp after the first went to.
     private var marks: [(stage: Stage, kernel: String)] = []
     private(set) var stages = StageSeconds()
-    private(set) var kernels: [String: KernelTime] = [:]
+    private(set) var kernels: [String: CallMeasures.Kernel] = [:]
 
     /// nil without timestamps on the device's queue.
     init?(_ device: VulkanDevice, timesKernels: Bool) {
@@ -68,8 +63,8 @@ struct DeviceClock {
             case .gradient: stages.gradient += seconds
             }
             guard timesKernels else { continue }
-            kernels[mark.kernel, default: KernelTime()].seconds += seconds
-            kernels[mark.kernel, default: KernelTime()].dispatches += 1
+            kernels[mark.kernel, default: .init()].seconds += seconds
+            kernels[mark.kernel, default: .init()].dispatches += 1
         }
         marks.removeAll(keepingCapacity: true)
     }

@@ -30,8 +30,10 @@ final class Recorder {
     /// nil on a device without timestamps.
     private(set) var clock: DeviceClock?
     private var stage = DeviceClock.Stage.select
-    private(set) var dispatches = 0
-    private(set) var barriers = 0
+    private var counts = CallMeasures()
+    /// Seconds that the host waited since the last dispatch began.
+    private var waited = 0.0
+    let timesKernels: Bool
     private(set) var bytesUploaded = 0
     private(set) var bytesDownloaded = 0
 
@@ -43,7 +45,8 @@ final class Recorder {
         sliceGroups = options.sliceGroups
         // So long may the host go without looking: about a tenth of a second.
         workBudget = device.info.isProcessor ? 1e8 : 5e11
-        clock = DeviceClock(device, timesKernels: options.timesKernels)
+        timesKernels = options.timesKernels || CallMeasures.isPrinted
+        clock = DeviceClock(device, timesKernels: timesKernels)
         let queries = clock == nil ? 0 : DeviceClock.capacity
         try device.check(slv_recorder_create(device.handle, UInt32(queries), &raw), "a command pool")
         try device.check(slv_semaphore_create(device.handle, &semaphore), "a timeline semaphore")
@@ -65,23 +68,37 @@ final class Recorder {
     func resetCounts() {
         bytesUploaded = 0
         bytesDownloaded = 0
-        dispatches = 0
-        barriers = 0
+        counts = CallMeasures()
         clock?.reset()
+    }
+
+    /// What was counted and timed since `resetCounts`.
+    var measures: CallMeasures {
+        var result = counts
+        if let clock, timesKernels { result.kernels = clock.kernels }
+        return result
+    }
+
+    /// Ends the recording of a dispatch that began at `start`.
+    func noteRecording(since start: Double) {
+        counts.recordingSeconds += max(0, monotonicSeconds() - start - waited)
     }
 
     // MARK: Time and order
 
     /// What is recorded from now on counts as `stage`.
     func enter(_ stage: DeviceClock.Stage) {
-        if stage != self.stage, isRecording, clock?.timesKernels == false { mark(lastKernel) }
+        if stage != self.stage, isRecording, !timesKernels { mark(lastKernel) }
         self.stage = stage
     }
 
     private func mark(_ kernel: String) { clock?.mark(stage, kernel, device, &raw) }
 
     /// Forgets what a dispatch that never came would have read and written.
-    func beginAccesses() { accesses.removeAll(keepingCapacity: true) }
+    func beginAccesses() {
+        accesses.removeAll(keepingCapacity: true)
+        waited = 0
+    }
 
     /// Notes memory that the next dispatch reads or writes.
     func note(_ address: UInt64, bytes: Int, isWritten: Bool) {
@@ -96,7 +113,7 @@ final class Recorder {
     private func barrier() {
         slv_barrier(device.handle, &raw)
         hazards.removeAll()
-        barriers += 1
+        counts.barriers += 1
     }
 
     // MARK: Kernels
@@ -141,8 +158,8 @@ final class Recorder {
             try begin()
             var push = Push(address: address, first: UInt32(first), end: UInt32(end), width: UInt32(x))
             slv_dispatch(device.handle, &raw, pipeline, &push, 20, UInt32(x), UInt32(y))
-            dispatches += 1
-            if let clock, clock.timesKernels { mark(shader.name) }
+            counts.dispatches += 1
+            if timesKernels { mark(shader.name) }
             work += flops * Double(end - first) / Double(groups)
             first = end
             // A slice that refers to the ring's contents must be submitted before the ring begins anew: the last one.
@@ -186,6 +203,7 @@ final class Recorder {
             slv_copy(
                 device.handle, &raw, upload.buffer, UInt64(uploadUsed), place.buffer.raw.buffer,
                 UInt64(place.offset + done), UInt64(piece))
+            if timesKernels { mark("upload") }
             uploadUsed = min(stagingBytes, (uploadUsed + piece + 63) / 64 * 64)
             done += piece
             bytesUploaded += piece
@@ -212,6 +230,7 @@ final class Recorder {
             slv_copy(
                 device.handle, &raw, place.buffer.raw.buffer, UInt64(place.offset + done), download.buffer, 0,
                 UInt64(piece))
+            if timesKernels { mark("download") }
             try flush()
             target.scatter(mapped, done..<done + piece, into: base)
             done += piece
@@ -248,6 +267,9 @@ final class Recorder {
         try device.check(slv_end(device.handle, &raw), "recording")
         try device.check(device.submit(raw, semaphore: semaphore, value: submitted + 1), "submitting \(lastKernel)")
         submitted += 1
+        counts.submissions += 1
+        let start = timesKernels ? monotonicSeconds() : 0
+        defer { if timesKernels { waited += monotonicSeconds() - start } }
         try device.check(slv_wait(device.handle, semaphore, submitted, UInt64.max), lastKernel)
         try clock?.collect(device, &raw)
     }

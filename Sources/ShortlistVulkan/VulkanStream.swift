@@ -3,7 +3,7 @@ import ShortlistCore
 
 /// Runs kernels on a Vulkan device: each method records its dispatches; `read`, `finish` and whatever must return a
 /// number wait for them. Kernels live in `Kernels/`, each opposite its shader.
-final class VulkanStream: Stream {
+final class VulkanStream: Stream, MeasuredStream {
     let threads = 1
     let telemetry = Telemetry()
     let device: VulkanDevice
@@ -11,8 +11,7 @@ final class VulkanStream: Stream {
     let options: VulkanOptions
     var workspace: VulkanWorkspace?
     let sweep: Sweep
-    /// Device seconds of each kernel in the last call, where `VulkanOptions.timesKernels` asks for them.
-    private(set) var kernelTimes: [String: DeviceClock.KernelTime] = [:]
+    private(set) var measures = CallMeasures()
     private let process = getpid()
 
     init(_ device: VulkanDevice, options: VulkanOptions) throws(ShortlistError) {
@@ -77,12 +76,10 @@ final class VulkanStream: Stream {
             try bringBack(buffer)
         }
         try recorder.flush()
-        if let clock = recorder.clock {
-            telemetry.deviceSeconds = clock.stages
-            kernelTimes = clock.kernels
-        } else {
-            telemetry.lacksTimestamps = true
-        }
+        telemetry.deviceSeconds = recorder.clock?.stages
+        telemetry.lacksTimestamps = recorder.clock == nil
+        measures = recorder.measures
+        if CallMeasures.isPrinted { measures.print(on: device.info.nameText) }
     }
 
     func recycle(_ saved: any Workspace) { (saved as? VulkanWorkspace)?.release() }
@@ -112,10 +109,12 @@ final class VulkanStream: Stream {
         _ fill: (inout Arguments) throws(ShortlistError) -> Void
     ) throws(ShortlistError) {
         guard groups > 0 else { return }
+        let start = recorder.timesKernels ? monotonicSeconds() : 0
         var arguments = Arguments()
         recorder.beginAccesses()
         try fill(&arguments)
         try recorder.dispatch(try Shader(shader), tile, groups: groups, arguments: arguments, work: work)
+        if recorder.timesKernels { recorder.noteRecording(since: start) }
         try checkStop()
     }
 }

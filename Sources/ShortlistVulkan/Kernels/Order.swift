@@ -101,17 +101,20 @@ extension VulkanStream {
             a.address(try writes(previous, discards: true))
             try a.word(ids.count)
         }
-        // No chain is longer than there are places.
-        var width = 1
-        while width < ids.count {
+        // No chain is longer than there are places, of which a level takes three looks at each. Most chains are short and
+        // done at once.
+        let steps = device.info.isProcessor ? sweep.iterations : 16 * sweep.iterations
+        let levels = max(1, steps / max(1, 3 * ids.count))
+        var sorted = 0
+        while sorted < 32, 1 << sorted < ids.count {
             try run("linkSort", groups: divided(last.count, 64), work: 10 * Double(ids.count)) {
                 (a) throws(ShortlistError) in
                 a.address(try writes(last))
                 a.address(try writes(previous))
                 try a.word(last.count)
-                try a.word(width)
+                try a.word(levels)
             }
-            width *= 2
+            sorted += levels
         }
     }
 }
