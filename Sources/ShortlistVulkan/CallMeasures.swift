@@ -11,6 +11,8 @@ package struct CallMeasures: Sendable {
     package var barriers = 0
     /// Submissions, each of which the host waited for.
     package var submissions = 0
+    /// Selections that were done again because a list overflowed.
+    package var retries = 0
     /// Host seconds that recording dispatches took, waiting left out; 0 unless kernels are timed.
     package var recordingSeconds = 0.0
     /// Device seconds by shader; empty unless kernels are timed, and on a device without timestamps.

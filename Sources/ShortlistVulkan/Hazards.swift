@@ -2,31 +2,38 @@
 /// read or written, or something read is then written.
 ///
 /// Addresses are device addresses, at which buffers do not overlap.
-struct Hazards {
-    struct Access {
-        let memory: Range<UInt64>
-        let isWritten: Bool
+package struct Hazards {
+    package struct Access {
+        package let memory: Range<UInt64>
+        package let isWritten: Bool
+
+        package init(memory: Range<UInt64>, isWritten: Bool) {
+            self.memory = memory
+            self.isWritten = isWritten
+        }
     }
 
     private var reads: [Range<UInt64>] = []
     private var writes: [Range<UInt64>] = []
 
+    package init() {}
+
     /// Whether `accesses` must wait for what came before them.
-    func conflict(with accesses: [Access]) -> Bool {
+    package func conflict(with accesses: [Access]) -> Bool {
         accesses.contains { access in
             writes.contains { $0.overlaps(access.memory) }
                 || (access.isWritten && reads.contains { $0.overlaps(access.memory) })
         }
     }
 
-    mutating func add(_ accesses: [Access]) {
+    package mutating func add(_ accesses: [Access]) {
         for access in accesses where !access.memory.isEmpty {
             if access.isWritten { writes.append(access.memory) } else { reads.append(access.memory) }
         }
     }
 
     /// After a barrier.
-    mutating func removeAll() {
+    package mutating func removeAll() {
         reads.removeAll(keepingCapacity: true)
         writes.removeAll(keepingCapacity: true)
     }

@@ -79,6 +79,8 @@ final class Recorder {
         return result
     }
 
+    func noteRetry() { counts.retries += 1 }
+
     /// Ends the recording of a dispatch that began at `start`.
     func noteRecording(since start: Double) {
         counts.recordingSeconds += max(0, monotonicSeconds() - start - waited)

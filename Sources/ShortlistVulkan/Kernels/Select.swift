@@ -21,6 +21,7 @@ extension VulkanStream {
                 let growing = plan.chunks(k: k, growing: true)
                 try select(request, range, growing, plan, &lists)
                 if growing.contains(where: { $0.count > plan.listTiles }), try overflowed(lists) {
+                    recorder.noteRetry()
                     try select(request, range, plan.chunks(k: k, growing: false), plan, &lists)
                 }
                 let place = range.lowerBound * k..<range.upperBound * k
