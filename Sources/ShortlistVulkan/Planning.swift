@@ -19,7 +19,7 @@ extension VulkanStream {
         case .blockLogSumExp(let shape): return ScorePlan(shape, limit: limit, sweep).scratch
         case .blockGradient(let shape, let gradients):
             return GradientPlan(shape, gradients, limit: limit, sweep).scratch
-        case .targetGradient(let tokens, _, _): return fixed(TargetPlan.bytes(tokens))
+        case .targetGradient(let tokens, let width, _): return fixed(TargetPlan.bytes(tokens, width: width))
         case .touchedItems: return fixed(padded(4))
         }
     }

@@ -27,6 +27,7 @@ final class Recorder {
     /// What the next dispatch reads and writes; whoever asks for an address notes it.
     private var accesses: [Hazards.Access] = []
     private var hazards = Hazards()
+    private var pipelines: [CompiledKey: (Shader, UInt64)] = [:]
     /// nil on a device without timestamps.
     private(set) var clock: DeviceClock?
     private var stage = DeviceClock.Stage.select
@@ -122,8 +123,9 @@ final class Recorder {
 
     /// Records one kernel on `groups` workgroups, in slices.
     func dispatch(
-        _ shader: Shader, _ tile: Tile, groups: Int, arguments: Arguments, work flops: Double
+        _ name: String, _ tile: Tile, groups: Int, arguments: Arguments, work flops: Double
     ) throws(ShortlistError) {
+        let (shader, pipeline) = try compiled(name, tile)
         guard arguments.count == shader.argumentCount, arguments.lastOffset == shader.lastOffset else {
             throw ShortlistError(
                 .internalError,
@@ -134,7 +136,6 @@ final class Recorder {
         guard groups < Int(UInt32.max) else {
             throw ShortlistError(.unsupported, "\(shader.name) on \(groups) workgroups")
         }
-        let pipeline = try device.pipeline(shader, tile)
         let size = (arguments.bytes.count + 15) / 16 * 16
         if ringUsed + size > Recorder.ringBytes { try flush() }
         guard let mapped = ring.mapped else { throw ShortlistError(.internalError, "the argument ring is not mapped") }
@@ -168,6 +169,21 @@ final class Recorder {
             if work > workBudget || clock?.isFull == true, first < groups { try submitAndWait() }
         }
         if work > workBudget || clock?.isFull == true { try flush() }
+    }
+
+    private struct CompiledKey: Hashable {
+        let name: String
+        let tile: Tile
+    }
+
+    /// A shader and its pipeline, found once by this recorder.
+    private func compiled(_ name: String, _ tile: Tile) throws(ShortlistError) -> (Shader, UInt64) {
+        let key = CompiledKey(name: name, tile: tile)
+        if let known = pipelines[key] { return known }
+        let shader = try Shader(name)
+        let made = (shader, try device.pipeline(shader, tile))
+        pipelines[key] = made
+        return made
     }
 
     /// As the shaders declare it, common/push.glsl.
@@ -228,7 +244,8 @@ final class Recorder {
         while done < total {
             let piece = min(total - done, stagingBytes)
             try begin()
-            order([.init(memory: place.address + UInt64(done)..<place.address + UInt64(done + piece), isWritten: false)])
+            order([.init(memory: place.address + UInt64(done)..<place.address + UInt64(done + piece), isWritten: false)]
+            )
             slv_copy(
                 device.handle, &raw, place.buffer.raw.buffer, UInt64(place.offset + done), download.buffer, 0,
                 UInt64(piece))
@@ -318,6 +335,7 @@ private struct HostRowsOfBytes {
 /// A kernel's arguments as its shader lays them out: each member at a multiple of its own size.
 struct Arguments {
     private(set) var bytes: [UInt8] = []
+    init() { bytes.reserveCapacity(384) }
     private(set) var count = 0
     private(set) var lastOffset = 0
 

@@ -13,11 +13,6 @@ struct Sweep {
     /// Tiles that one invocation sweeps, where each takes `extra` iterations beside those of its products.
     func tiles(width: Int, extra: Int) -> Int { max(1, iterations / (divided(width, 16) * 18 + extra)) }
 
-    /// Places of a sorted order that one dispatch adds up: all of them may have one id (common/segments.glsl).
-    func segments(_ count: Int, columns: Int) -> [Range<Int>] {
-        Sweep.runs(count, most: max(256, 3 * (iterations / divided(columns, 64) - 200)))
-    }
-
     /// `count` things in runs of at most `most`.
     static func runs(_ count: Int, most: Int) -> [Range<Int>] {
         stride(from: 0, to: count, by: most).map { $0..<min(count, $0 + most) }

@@ -113,7 +113,7 @@ final class VulkanStream: Stream, MeasuredStream {
         var arguments = Arguments()
         recorder.beginAccesses()
         try fill(&arguments)
-        try recorder.dispatch(try Shader(shader), tile, groups: groups, arguments: arguments, work: work)
+        try recorder.dispatch(shader, tile, groups: groups, arguments: arguments, work: work)
         if recorder.timesKernels { recorder.noteRecording(since: start) }
         try checkStop()
     }

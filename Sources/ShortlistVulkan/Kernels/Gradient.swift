@@ -48,6 +48,8 @@ extension VulkanStream {
             if sortCount > 0 {
                 call.order = try reserve(Int32.self, count: sortCount)
                 call.sortRoom = try SortRoom(sortCount, on: self)
+                call.shares = try reserve(
+                    Float.self, count: SegmentPlan.shares(sortCount, columns: items.matrix.columns + 1))
             }
             let parts = wanted.scale ? try reserve(Double.self, count: plan.partCount) : nil
             let columns = items.matrix.columns

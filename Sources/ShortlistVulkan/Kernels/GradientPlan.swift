@@ -44,7 +44,10 @@ struct GradientPlan {
             let runs = min(wanted, min(room, GradientPlan.enoughForRuns) / padded(bytes + 64))
             return runs > 1 ? runs : 1
         }
-        let sorted = sortCount > 0 ? padded(sortCount * 4) + SortPlan.bytes(sortCount) : 0
+        let sorted =
+            sortCount > 0
+            ? padded(sortCount * 4) + SortPlan.bytes(sortCount)
+                + padded(4 * SegmentPlan.shares(sortCount, columns: shape.width + 1)) : 0
         let keptBytes = keepsWinners ? padded(shape.slotCount * 4) + padded(shape.blockCount * 4) : 0
         // A part a tile of slots without runs, and no more than 16 times as many with them.
         let parts = gradients.scale ? shape.blockCount * tokenTiles : 0

@@ -17,6 +17,8 @@ struct GradientCall {
     var sortRoom: SortRoom?
     var slab: Vector<Float>?
     var biasSlab: Vector<Float>?
+    /// Of runs of slots or places that several workgroups add up.
+    var shares: Vector<Float>?
 
     /// The tokens of slots, where blocks share rows of dX.
     var sharedTokens: Vector<Int32>? {
@@ -148,18 +150,23 @@ extension VulkanStream {
     func addPlaces(
         _ call: GradientCall, ids: Vector<Int32>, _ range: Range<Int>, into target: RowTarget
     ) throws(ShortlistError) {
-        guard let order = call.order else { return }
-        let columns = call.items.matrix.columns
-        for places in sweep.segments(ids.count, columns: columns + 1) {
-            try run("addPlaces", groups: divided(places.count, 32), work: 4 * Double(range.count * columns)) {
+        guard let order = call.order, let shares = call.shares else { return }
+        let width = call.items.matrix.columns
+        let columns = (target.matrix == nil ? 0 : width) + (target.bias == nil ? 0 : 1)
+        for isSecond in [false, true] {
+            try run("addPlaces", groups: divided(ids.count, 4 * SegmentPlan.places), work: Double(range.count * width))
+            {
                 (a) throws(ShortlistError) in
                 a.address(try reads(order))
                 a.address(try reads(ids))
                 try describe(call, target, &a)
-                for value in [
-                    places.lowerBound, places.upperBound, range.lowerBound, range.upperBound, columns,
-                    target.matrix?.rowStride ?? 0,
-                ] { try a.word(value) }
+                a.address(try writes(shares))
+                try a.word(ids.count)
+                try a.word(columns)
+                a.flag(isSecond)
+                for value in [range.lowerBound, range.upperBound, width, target.matrix?.rowStride ?? 0] {
+                    try a.word(value)
+                }
             }
         }
     }
@@ -176,4 +183,11 @@ extension VulkanStream {
         a.address(try reads(target.map?.bits))
         a.address(try reads(target.map?.before))
     }
+}
+
+/// Sums over runs of a sorted order, common/segments.glsl: two shares of a row for each 32 places.
+enum SegmentPlan {
+    static let places = 32
+
+    static func shares(_ count: Int, columns: Int) -> Int { 2 * divided(count, places) * columns }
 }

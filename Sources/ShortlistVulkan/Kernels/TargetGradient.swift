@@ -30,15 +30,20 @@ extension VulkanStream {
             let order = try reserve(Int32.self, count: count)
             let room = try SortRoom(count, on: self)
             try sort(tokens.targets, keyBound: items.count, into: order, in: room)
-            for places in sweep.segments(count, columns: columns + 1) {
-                try run("targetItems", groups: divided(places.count, 32), work: work) { (a) throws(ShortlistError) in
+            let written = (targets.catalog == nil ? 0 : columns) + (targets.bias == nil ? 0 : 1)
+            let shares = try reserve(Float.self, count: SegmentPlan.shares(count, columns: written))
+            for isSecond in [false, true] {
+                try run("targetItems", groups: divided(count, 4 * SegmentPlan.places), work: work) {
+                    (a) throws(ShortlistError) in
                     try describe(tokens, items, scale: scale, terms, targets.catalog, &a)
                     a.address(try writes(targets.bias))
                     a.address(try reads(targets.rows?.bits))
                     a.address(try reads(targets.rows?.before))
                     a.address(try reads(order))
-                    try a.word(places.lowerBound)
-                    try a.word(places.upperBound)
+                    a.address(try writes(shares))
+                    try a.word(count)
+                    try a.word(written)
+                    a.flag(isSecond)
                 }
             }
         }
@@ -63,8 +68,9 @@ extension VulkanStream {
 }
 
 enum TargetPlan {
-    /// A term and a part of each token, and what sorting them takes.
-    static func bytes(_ tokens: Int) -> Int {
+    /// A term and a part of each token, what sorting them takes, and shares of runs.
+    static func bytes(_ tokens: Int, width: Int) -> Int {
         2 * padded(tokens * 4) + padded(tokens * 8) + SortPlan.bytes(tokens)
+            + padded(4 * SegmentPlan.shares(tokens, columns: width + 1))
     }
 }
