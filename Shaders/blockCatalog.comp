@@ -91,13 +91,12 @@ void main() {
         }
         if (args.chunks > 1) isFirst = false;
     }
-    if (args.chunks == 1) {
-        [[unroll]] for (uint i = 0; i < 4 * factor; i++) added[i] = result[i];
-        putRows(firstPlace, places, run, 0, isFirst);
-    } else if (isFirst && present(args.slab)) {
-        [[unroll]] for (uint i = 0; i < 4 * factor; i++) added[i] = vec4(0.0);
-        for (uint chunk = 0; chunk < args.chunks; chunk++) putRows(firstPlace, places, run, chunk, true);
-    }
+    // One chunk has stayed in registers; more are in memory, unless nothing passed by.
+    uint left = 0;
+    if (args.chunks == 1) left = 1;
+    else if (isFirst && present(args.slab)) left = args.chunks;
+    [[unroll]] for (uint i = 0; i < 4 * factor; i++) added[i] = result[i];
+    for (uint chunk = 0; chunk < left; chunk++) putRows(firstPlace, places, run, chunk, isFirst);
     if (!present(args.biasTarget) && !present(args.biasSlab)) return;
     barrier();
     [[unroll]] for (uint i = 0; i < 4 * factor; i++)

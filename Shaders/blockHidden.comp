@@ -87,13 +87,11 @@ void main() {
         if (args.chunks > 1) isFirst = false;
     }
     // One chunk has stayed in registers; more are in memory, unless nothing passed by.
-    if (args.chunks == 1) {
-        [[unroll]] for (uint i = 0; i < 4 * factor; i++) added[i] = result[i];
-        putRows(firstSlot, slots, run, 0, isFirst);
-    } else if (isFirst && present(args.slab)) {
-        [[unroll]] for (uint i = 0; i < 4 * factor; i++) added[i] = vec4(0.0);
-        for (uint chunk = 0; chunk < args.chunks; chunk++) putRows(firstSlot, slots, run, chunk, true);
-    }
+    uint left = 0;
+    if (args.chunks == 1) left = 1;
+    else if (isFirst && present(args.slab)) left = args.chunks;
+    [[unroll]] for (uint i = 0; i < 4 * factor; i++) added[i] = result[i];
+    for (uint chunk = 0; chunk < left; chunk++) putRows(firstSlot, slots, run, chunk, isFirst);
     if (!present(args.scaleParts)) return;
     scaleSums[lane] = scaleSum;
     barrier();

@@ -28,12 +28,11 @@ void main() {
     const uint from = uint(uint64_t(tiles) * run / args.runs), to = uint(uint64_t(tiles) * (run + 1) / args.runs);
 
     float maximum[4 * factor], sum[4 * factor], carry[4 * factor];
-    bool isSound[4 * factor];
+    uint unsound = 0u;  // a bit a row
     [[unroll]] for (uint i = 0; i < 4 * factor; i++) {
         maximum[i] = -infinity;
         sum[i] = 0.0;
         carry[i] = 0.0;
-        isSound[i] = true;
     }
     for (uint t = from; t < to; t++) {
         barrier();
@@ -60,7 +59,7 @@ void main() {
                 largest = max(largest, z[j]);
             }
             if (worst >= 0x7F800000u) {
-                isSound[i] = false;
+                unsound |= 1u << i;
                 continue;
             }
             if (largest > maximum[i]) {
@@ -85,7 +84,7 @@ void main() {
     [[unroll]] for (uint i = 0; i < 4 * factor; i++) {
         const uint at = tileRow(i / 4, i % 4) * 4 + columnGroup() / 4;
         tileLeft[at][columnGroup() % 4] = maximum[i];
-        tileRight[at][columnGroup() % 4] = isSound[i] ? sum[i] : nan;
+        tileRight[at][columnGroup() % 4] = (unsound >> i & 1u) == 0u ? sum[i] : nan;
     }
     barrier();
     if (lane >= tileSlots) return;

@@ -74,8 +74,13 @@ void multiplyTerms(uint chunk, uint columns) {
 
 // Stores or adds four columns of a row, times the scale.
 void put(Floats row, uint chunk, vec4 values, bool isAdded) {
-    [[unroll]] for (uint j = 0; j < 4; j++) {
-        const uint d = chunk * 64 + columnGroup() * 4 + j;
-        if (d < args.width) row.v[d] = (isAdded ? row.v[d] : 0.0) + args.scale * values[j];
+    const uint d = chunk * 64 + columnGroup() * 4;
+    values *= args.scale;
+    if (d + 4 <= args.width && (uint(uint64_t(row)) & 15u) == 0u) {
+        Vectors four = Vectors(uint64_t(row) + uint64_t(d) * 4ul);
+        four.v = (isAdded ? four.v : vec4(0.0)) + values;
+        return;
     }
+    [[dont_unroll]] for (uint j = 0; j < 4; j++)
+        if (d + j < args.width) row.v[d + j] = (isAdded ? row.v[d + j] : 0.0) + values[j];
 }

@@ -26,9 +26,11 @@ struct GradientPlan {
     init(_ shape: BlockShape, _ gradients: BlockGradientShape, limit: Int, _ sweep: Sweep) {
         let isListed = !shape.isDense && shape.rounds == 0
         let blocks = shape.blockCount * (shape.isDense ? 16 : 1)
-        tile = sweep.tile(rows: shape.maxTokens, columns: shape.maxItems, count: blocks, sweepsColumns: true)
-        // Winners alone pass a gradient: theirs are listed.
+        // Winners alone pass a gradient: theirs are listed, and a block has as many as it has tokens of its own.
         let keepsWinners = isListed && !shape.onceOnly
+        let rows =
+            keepsWinners ? min(shape.maxTokens, max(1, shape.tokenCount / max(1, shape.blockCount))) : shape.maxTokens
+        tile = sweep.tile(rows: rows, columns: shape.maxItems, count: blocks, sweepsColumns: true)
         let sharesTokens = isListed && !gradients.tokensAreExclusive && gradients.hidden
         let sharesItems = isListed && (gradients.catalog || gradients.bias)
         let sortCount = max(sharesTokens ? shape.slotCount : 0, sharesItems ? shape.placeCount : 0)
