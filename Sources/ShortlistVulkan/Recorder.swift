@@ -158,7 +158,6 @@ final class Recorder {
             let end = min(groups, first + perSlice)
             let x = min(end - first, widest)
             let y = (end - first + x - 1) / x
-            try begin()
             var push = Push(address: address, first: UInt32(first), end: UInt32(end), width: UInt32(x))
             slv_dispatch(device.handle, &raw, pipeline, &push, 20, UInt32(x), UInt32(y))
             counts.dispatches += 1
@@ -166,7 +165,12 @@ final class Recorder {
             work += flops * Double(end - first) / Double(groups)
             first = end
             // A slice that refers to the ring's contents must be submitted before the ring begins anew: the last one.
-            if work > workBudget || clock?.isFull == true, first < groups { try submitAndWait() }
+            if work > workBudget || clock?.isFull == true, first < groups {
+                try submitAndWait()
+                try begin()
+                // The slices to come write what this one wrote: what follows waits for them.
+                hazards.add(mine)
+            }
         }
         if work > workBudget || clock?.isFull == true { try flush() }
     }

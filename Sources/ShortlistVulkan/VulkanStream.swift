@@ -18,7 +18,7 @@ final class VulkanStream: Stream, MeasuredStream {
         self.device = device
         self.options = options
         sweep = Sweep(
-            iterations: options.sweepIterations ?? (device.info.isProcessor ? 50_000 : 1_000_000), forced: options.tile)
+            iterations: options.sweepIterations ?? (device.info.isProcessor ? 50_000 : 200_000), forced: options.tile)
         recorder = try Recorder(device, options: options)
     }
 

@@ -22,6 +22,7 @@ enum Variant: CaseIterable, Sendable, CustomTestStringConvertible {
             options.sliceGroups = 3
             options.sweepIterations = 600
             options.tile = .small
+            options.scansCounts = true
         case .large:
             options.tile = .large
             options.listCapacity = 1

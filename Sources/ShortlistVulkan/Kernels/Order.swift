@@ -37,13 +37,16 @@ extension VulkanStream {
                 a.address(try writes(counts, discards: true))
                 for value in [order.count, 4 * pass, groups] { try a.word(value) }
             }
-            try scan(counts, total: nil)
+            // A scatter's table holds the counts of 64 workgroups.
+            let isScanned = groups > 64 || options.scansCounts
+            if isScanned { try scan(counts, total: nil) }
             try run("sortScatter", groups: groups, work: 200 * Double(order.count)) { (a) throws(ShortlistError) in
                 a.address(try reads(keys))
                 a.address(try reads(from))
                 a.address(try writes(to, discards: true))
                 a.address(try reads(counts))
                 for value in [order.count, 4 * pass, groups] { try a.word(value) }
+                a.flag(isScanned)
             }
             swap(&from, &to)
         }
