@@ -1,3 +1,4 @@
+import Glibc
 import ShortlistCore
 import ShortlistLosses
 import ShortlistVulkan
@@ -68,7 +69,7 @@ struct MeasureTests {
     func kernelTimes() throws {
         var options = VulkanOptions()
         let plain = try MeasuredCall(SCE(seed: 1), tokens: 600, items: 3000, options)
-        #expect(plain.measures.kernels.isEmpty)
+        if getenv("SHORTLIST_VULKAN_TIMES") == nil { #expect(plain.measures.kernels.isEmpty) }
         options.timesKernels = true
         let timed = try MeasuredCall(SCE(seed: 1), tokens: 600, items: 3000, options)
         #expect(timed.bits == plain.bits)

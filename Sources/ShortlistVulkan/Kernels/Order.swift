@@ -106,7 +106,7 @@ extension VulkanStream {
         }
         // No chain is longer than there are places, of which a level takes three looks at each. Most chains are short and
         // done at once.
-        let steps = device.info.isProcessor ? sweep.iterations : 16 * sweep.iterations
+        let steps = device.info.isProcessor || options.sweepIterations != nil ? sweep.iterations : 1 << 24
         let levels = max(1, steps / max(1, 3 * ids.count))
         var sorted = 0
         while sorted < 32, 1 << sorted < ids.count {

@@ -171,7 +171,10 @@ struct SelectPlan {
         let growth = growing ? min(8, Double(capacity) / Double(2 * k)) : 0
         var seen = 0
         while seen < tileCount {
-            let end = min(tileCount, seen + max(listTiles, Int(Double(seen) * growth)))
+            let size = max(listTiles, Int(Double(seen) * growth))
+            // What little would be left joins the last chunk.
+            let takesRest = growing && seen > 0 && tileCount - seen <= size + size / 4
+            let end = takesRest ? tileCount : min(tileCount, seen + size)
             chunks.append(seen..<end)
             seen = end
         }
