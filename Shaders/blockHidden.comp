@@ -1,5 +1,6 @@
 #version 460
-// dX of 64 slots of a block, 64 columns a workgroup: the block's items pass by once; logits, then their terms times Y.
+// dX of a tile of slots of a block, a workgroup: the block's items pass by once, or a run of them; logits, then their
+// terms times Y.
 #include "common.glsl"
 #include "math.glsl"
 #include "pairs.glsl"
@@ -8,91 +9,95 @@ layout(local_size_x = 256) in;
 struct Args {
     BLOCK_MEMBERS
     GRADIENT_MEMBERS
-    Floats target;       // dX, or null
-    Doubles scaleParts;  // Σ g·p·⟨x, y⟩ a tile of slots, or null
+    Doubles scaleParts;  // Σ g·p·⟨x, y⟩ a tile of slots and run, or null
 };
 #include "push.glsl"
 #include "tile.glsl"
 #include "tiles.glsl"
+#define PASSING(column) catalogRow(placeItem[column])
 #include "gradients.glsl"
 shared double scaleSums[256];
+
+// Adds to the rows of the result, or stores them where they are the first.
+void putRows(uint firstSlot, uint slots, uint run, uint chunk, bool isFirst) {
+    [[unroll]] for (uint i = 0; i < 4 * factor; i++) {
+        const uint at = tileRow(i / 4, i % 4);
+        if (present(args.slab)) {
+            const uint row = run * args.slabRows + firstSlot + at - args.slabFirst;
+            // No gradient is 0, whatever the items' numbers.
+            if (at < slots)
+                put(rowOf(args.slab, row, args.outputStride), chunk, slotToken[at] >= 0 ? added[i] : vec4(0.0), !isFirst);
+        } else if (slotToken[at] >= 0) {
+            const uint token = uint(slotToken[at]);
+            const uint row = present(args.hiddenRows) ? uint(args.hiddenRows.v[token]) : token;
+            put(rowOf(args.target, row, args.outputStride), chunk, added[i], true);
+        }
+    }
+}
 
 void main() {
     const uint group = groupNumber(), lane = gl_LocalInvocationID.x;
     if (group >= push.endGroup) return;
-    const uint chunk = group % args.chunks, tile = group / args.chunks % args.tilesPerBlock;
-    const uint number = args.firstBlock + group / args.chunks / args.tilesPerBlock * args.blockStep;
+    const uint run = group % args.runs, tile = group / args.runs % args.tilesPerBlock;
+    const uint number = args.firstBlock + group / args.runs / args.tilesPerBlock * args.blockStep;
     const Block block = blockAt(number);
-    if (tile * 64 >= block.slotCount || args.sweepFrom * 64 >= block.placeCount) return;
-    const uint firstSlot = block.firstSlot + tile * 64;
-    if (lane < 64) loadGradientSlot(lane, firstSlot + lane, tile * 64 + lane < block.slotCount);
+    const uint slotCount = slotCountOf(number, block);
+    if (tile * tileSize >= slotCount) return;
+    const uint firstSlot = block.firstSlot + tile * tileSize, slots = min(tileSize, slotCount - tile * tileSize);
+    if (lane == 0) isNeeded = 0u;
     barrier();
-    bool isNeeded = false;
-    for (uint i = 0; i < 64; i++) isNeeded = isNeeded || slotToken[i] >= 0;
-    if (!isNeeded) return;
-    const uint64_t left = hiddenRow(slotToken[loadRow()]);
+    if (lane < tileSize) loadGradientSlot(lane, firstSlot + lane, lane < slots);
+    barrier();
+    if (isNeeded == 0u && !present(args.slab)) return;
+    [[unroll]] for (uint f = 0; f < factor; f++) leftRow[f] = hiddenRow(slotToken[64 * f + loadRow()]);
+    const uint end = min((block.placeCount + tileSize - 1) / tileSize, args.sweepTo);
+    const uint tiles = isNeeded == 0u || end < args.sweepFrom ? 0 : end - args.sweepFrom;
+    const uint from = args.sweepFrom + uint(uint64_t(tiles) * run / args.runs);
+    const uint to = args.sweepFrom + uint(uint64_t(tiles) * (run + 1) / args.runs);
     double scaleSum = 0.0lf;
-    float result[4][4];
-    [[unroll]] for (uint i = 0; i < 4; i++)
-        [[unroll]] for (uint j = 0; j < 4; j++) result[i][j] = 0.0;
+    bool isFirst = args.isAdded == 0u;
+    vec4 result[4 * factor];
+    [[unroll]] for (uint i = 0; i < 4 * factor; i++) result[i] = vec4(0.0);
 
-    const uint end = min(block.placeCount, args.sweepTo * 64);
-    for (uint first = args.sweepFrom * 64; first < end; first += 64) {
+    for (uint t = from; t < to; t++) {
         barrier();
-        if (lane < 64) loadPlace(lane, block.firstPlace + first + lane, first + lane < block.placeCount);
+        const uint items = min(tileSize, block.placeCount - t * tileSize);
+        if (lane < tileSize) loadPlace(lane, block.firstPlace + t * tileSize + lane, lane < items);
         barrier();
-        float sums[4][4];
-        products(left, catalogRow(placeItem[loadRow()]), args.width, sums);
-        [[unroll]] for (uint i = 0; i < 4; i++)
+        [[unroll]] for (uint f = 0; f < factor; f++) rightRow[f] = catalogRow(placeItem[64 * f + loadRow()]);
+        products(args.width);
+        const uint64_t met = pairsMet(true);
+        [[unroll]] for (uint e = 0; e < 4 * factor * factor; e++)
             [[unroll]] for (uint j = 0; j < 4; j++) {
-                const uint at = rowGroup() * 4 + i, place = columnGroup() * 4 + j;
-                const float value = term(at, place, sums[i][j]);
-                tileTerms[at][place] = value;
-                if (value != 0.0) scaleSum += double(value) * double(sums[i][j]);
+                const uint at = tileRow(e / factor / 4, e / factor % 4), place = tileColumn(e % factor, j);
+                const float product = sums[e][j];
+                const float value = term(at, place, product, (met >> (4 * e + j) & 1ul) != 0ul);
+                sums[e][j] = value;
+                if (present(args.scaleParts) && value != 0.0) scaleSum += double(value) * double(product);
             }
-        if (!present(args.target)) continue;
-        // A sum of its own for each tile: over a large catalog, fewer roundings in a row.
-        float added[4][4];
-        [[unroll]] for (uint i = 0; i < 4; i++)
-            [[unroll]] for (uint j = 0; j < 4; j++) added[i][j] = 0.0;
-        for (uint k = 0; k < 64; k += tileDepth) {
-            barrier();
-            for (uint at = lane; at < tileDepth * 64; at += 256) {
-                const int item = placeItem[k + at / 64];
-                const uint column = at % 64, d = chunk * 64 + column;
-                tileRight[at / 64][column / 4][column % 4] =
-                    item >= 0 && d < args.width ? Floats(catalogRow(item)).v[d] : 0.0;
-            }
-            barrier();
-            [[unroll]] for (uint step = 0; step < tileDepth; step++) {
-                const vec4 b = tileRight[step][columnGroup()];
-                [[unroll]] for (uint i = 0; i < 4; i++) {
-                    const float a = tileTerms[rowGroup() * 4 + i][k + step];
-                    [[unroll]] for (uint j = 0; j < 4; j++) added[i][j] = fma(a, b[j], added[i][j]);
-                }
+        for (uint chunk = 0; chunk < args.chunks; chunk++) {
+            // A sum of its own for each tile: over a large catalog, fewer roundings in a row.
+            multiplyTerms(chunk, items);
+            if (args.chunks == 1) {
+                [[unroll]] for (uint i = 0; i < 4 * factor; i++) result[i] += added[i];
+            } else {
+                putRows(firstSlot, slots, run, chunk, isFirst);
             }
         }
-        [[unroll]] for (uint i = 0; i < 4; i++)
-            [[unroll]] for (uint j = 0; j < 4; j++) result[i][j] += added[i][j];
+        if (args.chunks > 1) isFirst = false;
     }
-    if (present(args.target)) {
-        [[unroll]] for (uint i = 0; i < 4; i++) {
-            const int token = slotToken[rowGroup() * 4 + i];
-            if (token < 0) continue;
-            const uint row = present(args.hiddenRows) ? uint(args.hiddenRows.v[token]) : uint(token);
-            Floats target = rowOf(args.target, row, args.outputStride);
-            [[unroll]] for (uint j = 0; j < 4; j++) {
-                const uint d = chunk * 64 + columnGroup() * 4 + j;
-                if (d < args.width) target.v[d] += args.scale * result[i][j];
-            }
-        }
-    }
-    if (chunk != 0 || !present(args.scaleParts)) return;
+    // One chunk has stayed in registers; more are in memory, unless nothing passed by.
+    uint left = 0;
+    if (args.chunks == 1) left = 1;
+    else if (isFirst && present(args.slab)) left = args.chunks;
+    [[unroll]] for (uint i = 0; i < 4 * factor; i++) added[i] = result[i];
+    for (uint chunk = 0; chunk < left; chunk++) putRows(firstSlot, slots, run, chunk, isFirst);
+    if (!present(args.scaleParts)) return;
     scaleSums[lane] = scaleSum;
     barrier();
     for (uint distance = 128; distance > 0; distance /= 2) {
         if (lane < distance) scaleSums[lane] += scaleSums[lane + distance];
         barrier();
     }
-    if (lane == 0) args.scaleParts.v[number * args.tilesPerBlock + tile] += scaleSums[0];
+    if (lane == 0) args.scaleParts.v[(number * args.tilesPerBlock + tile) * args.runs + run] += scaleSums[0];
 }

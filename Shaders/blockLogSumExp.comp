@@ -1,5 +1,6 @@
 #version 460
-// Log-sum-exps of 64 slots of a block over a run of its items, a workgroup: logits live in registers, a tile at a time.
+// Log-sum-exps of a tile of slots of a block over a run of its items, a workgroup: logits live in registers, a tile at a
+// time.
 #include "common.glsl"
 #include "math.glsl"
 #include "pairs.glsl"
@@ -12,56 +13,64 @@ struct Args {
 #include "push.glsl"
 #include "tile.glsl"
 #include "tiles.glsl"
-shared float runMaximum[64][17];
-shared float runSum[64][17];
 
 void main() {
     const uint group = groupNumber(), lane = gl_LocalInvocationID.x;
     if (group >= push.endGroup) return;
     const uint run = group % args.runs, tile = group / args.runs % args.tilesPerBlock;
     const Block block = blockAt(args.firstBlock + group / args.runs / args.tilesPerBlock * args.blockStep);
-    if (tile * 64 >= block.slotCount) return;
-    const uint tileSlots = min(64, block.slotCount - tile * 64);
-    if (lane < 64) loadSlot(lane, block.firstSlot + tile * 64 + lane, lane < tileSlots);
+    if (tile * tileSize >= block.slotCount) return;
+    const uint tileSlots = min(tileSize, block.slotCount - tile * tileSize);
+    if (lane < tileSize) loadSlot(lane, block.firstSlot + tile * tileSize + lane, lane < tileSlots);
     barrier();
-    const uint64_t left = hiddenRow(slotToken[loadRow()]);
-    const uint tiles = (block.placeCount + 63) / 64;
+    [[unroll]] for (uint f = 0; f < factor; f++) leftRow[f] = hiddenRow(slotToken[64 * f + loadRow()]);
+    const uint tiles = (block.placeCount + tileSize - 1) / tileSize;
     const uint from = uint(uint64_t(tiles) * run / args.runs), to = uint(uint64_t(tiles) * (run + 1) / args.runs);
 
-    float maximum[4], sum[4], carry[4];
-    bool isSound[4];
-    [[unroll]] for (uint i = 0; i < 4; i++) {
+    float maximum[4 * factor], sum[4 * factor], carry[4 * factor];
+    uint unsound = 0u;  // a bit a row
+    [[unroll]] for (uint i = 0; i < 4 * factor; i++) {
         maximum[i] = -infinity;
         sum[i] = 0.0;
         carry[i] = 0.0;
-        isSound[i] = true;
     }
     for (uint t = from; t < to; t++) {
         barrier();
-        if (lane < 64) loadPlace(lane, block.firstPlace + t * 64 + lane, t * 64 + lane < block.placeCount);
+        if (lane < tileSize)
+            loadPlace(lane, block.firstPlace + t * tileSize + lane, t * tileSize + lane < block.placeCount);
         barrier();
-        float z[4][4];
-        products(left, catalogRow(placeItem[loadRow()]), args.width, z);
-        [[unroll]] for (uint i = 0; i < 4; i++) {
+        [[unroll]] for (uint f = 0; f < factor; f++) rightRow[f] = catalogRow(placeItem[64 * f + loadRow()]);
+        products(args.width);
+        const uint64_t met = pairsMet(true);
+        [[unroll]] for (uint i = 0; i < 4 * factor; i++) {
+            const uint at = tileRow(i / 4, i % 4);
+            const int target = slotTarget[at];
+            float z[4 * factor];
             float largest = maximum[i];
-            [[unroll]] for (uint j = 0; j < 4; j++) {
-                const uint place = columnGroup() * 4 + j;
-                if (isCandidate(rowGroup() * 4 + i, place)) {
-                    z[i][j] = fma(args.scale, z[i][j], placeShift[place]);
-                    if (isFinite(z[i][j])) largest = max(largest, z[i][j]); else isSound[i] = false;
-                } else {
-                    z[i][j] = -infinity;
-                }
+            uint worst = 0u;
+            [[unroll]] for (uint j = 0; j < 4 * factor; j++) {
+                const uint place = tileColumn(j / 4, j % 4), e = i * factor + j / 4;
+                const int item = placeItem[place];
+                const bool isOut = item < 0 || item == target || (met >> (e * 4 + j % 4) & 1ul) != 0ul;
+                const float logit = fma(args.scale, sums[e][j % 4], placeShift[place]);
+                // The bits of a number that is not finite lie above all others, whatever a compiler assumes.
+                worst = max(worst, isOut ? 0u : floatBitsToUint(logit) & 0x7FFFFFFFu);
+                z[j] = isOut ? -infinity : logit;
+                largest = max(largest, z[j]);
+            }
+            if (worst >= 0x7F800000u) {
+                unsound |= 1u << i;
+                continue;
             }
             if (largest > maximum[i]) {
-                const float factor = sum[i] > 0.0 ? exponential(maximum[i] - largest) : 0.0;
-                sum[i] *= factor;
-                carry[i] *= factor;
+                const float change = sum[i] > 0.0 ? exponential(maximum[i] - largest) : 0.0;
+                sum[i] *= change;
+                carry[i] *= change;
                 maximum[i] = largest;
             }
+            if (largest == -infinity) continue;
             float added = 0.0;
-            [[unroll]] for (uint j = 0; j < 4; j++)
-                if (isFinite(z[i][j])) added += exponential(z[i][j] - maximum[i]);
+            [[unroll]] for (uint j = 0; j < 4 * factor; j++) added += exponential(z[j] - largest);
             // Kahan's sum: a catalog of millions loses nothing.
             precise float y = added - carry[i];
             precise float next = sum[i] + y;
@@ -70,22 +79,26 @@ void main() {
             sum[i] = next;
         }
     }
-    [[unroll]] for (uint i = 0; i < 4; i++) {
-        runMaximum[rowGroup() * 4 + i][columnGroup()] = maximum[i];
-        runSum[rowGroup() * 4 + i][columnGroup()] = isSound[i] ? sum[i] : nan;
+    // Joined in the tiles' memory: 16 numbers a row.
+    barrier();
+    [[unroll]] for (uint i = 0; i < 4 * factor; i++) {
+        const uint at = tileRow(i / 4, i % 4) * 4 + columnGroup() / 4;
+        tileLeft[at][columnGroup() % 4] = maximum[i];
+        tileRight[at][columnGroup() % 4] = (unsound >> i & 1u) == 0u ? sum[i] : nan;
     }
     barrier();
     if (lane >= tileSlots) return;
     float largest = -infinity;
-    for (uint part = 0; part < 16; part++) largest = max(largest, runMaximum[lane][part]);
+    for (uint part = 0; part < 16; part++) largest = max(largest, tileLeft[lane * 4 + part / 4][part % 4]);
     double total = 0.0lf;
     bool sound = true;
     for (uint part = 0; part < 16; part++) {
-        if (isNaN(runSum[lane][part])) sound = false;
-        else if (runSum[lane][part] > 0.0)
-            total += double(runSum[lane][part]) * exponential(double(runMaximum[lane][part]) - double(largest));
+        const float sum = tileRight[lane * 4 + part / 4][part % 4];
+        if (isNaN(sum)) sound = false;
+        else if (sum > 0.0)
+            total += double(sum) * exponential(double(tileLeft[lane * 4 + part / 4][part % 4]) - double(largest));
     }
-    const uint slot = block.firstSlot + tile * 64 + lane;
+    const uint slot = block.firstSlot + tile * tileSize + lane;
     if (args.runs == 1) {
         float result = -infinity;
         if (!sound) result = nan;

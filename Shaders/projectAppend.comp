@@ -1,69 +1,79 @@
 #version 460
-// A tile of 64 queries × 64 rows of a projection whose scores are not stored: keys above a query's threshold, which is
-// the k-th largest so far, are appended to its list. A list has room for a whole chunk, so that none overflows.
+// A tile of queries × rows of a projection whose scores are not stored: keys above a query's threshold, which no more
+// than k keys so far are above, are appended to its list. A list that is full counts on, and drops what comes.
+//
+// Tiles of rows are visited in the order t·tileStep mod tileCount, which spreads a catalog that lies in some order;
+// excluded rows are appended too, and left out when the list is merged: few get as far as that.
 #include "common.glsl"
 layout(local_size_x = 256) in;
 struct Args {
-    Floats queries; Ints queryRows; Floats items; Ints itemRows; Keys thresholds; Words counts; Keys lists;
-    Ints forAll; Longs offsets; Ints ids; Floats bias;
-    uint queryStride; uint itemStride; uint firstQuery; uint queryCount; uint first; uint itemCount; uint depth;
-    uint capacity; uint forAllCount;
+    Floats queries; Ints queryRows; Floats items; Ints itemRows; Keys thresholds; Words counts; Keys lists; Floats bias;
+    uint queryStride; uint itemStride; uint firstQuery; uint queryCount; uint firstTile; uint endTile; uint tileStep;
+    uint tileCount; uint itemCount; uint depth; uint capacity; uint isFirst;
 };
 #include "push.glsl"
 #include "tile.glsl"
-#include "exclusions.glsl"
-shared uint found[64];
-shared uint base[64];
+shared uint found[tileSize];
+shared uint64_t thresholds[tileSize];
 
 void main() {
     const uint group = groupNumber(), lane = gl_LocalInvocationID.x;
     if (group >= push.endGroup) return;
-    const uint across = (args.itemCount + tileSize - 1) / tileSize;
-    const uint query = group / across * tileSize, item = group % across * tileSize;
-    if (lane < 64) found[lane] = 0;
-    uint64_t left = 0ul, right = 0ul;
-    uint row = query + loadRow();
-    if (row < args.queryCount) {
-        row += args.firstQuery;
-        if (present(args.queryRows)) row = uint(args.queryRows.v[row]);
-        left = uint64_t(rowOf(args.queries, row, args.queryStride));
+    const uint across = args.endTile - args.firstTile;
+    const uint query = group / across * tileSize;
+    const uint item = uint(uint64_t(args.firstTile + group % across) * args.tileStep % args.tileCount) * tileSize;
+    if (lane < tileSize) {
+        found[lane] = 0;
+        const uint64_t threshold = args.isFirst != 0u ? 0ul : query + lane < args.queryCount ? args.thresholds.v[query + lane] : 0ul;
+        thresholds[lane] = query + lane < args.queryCount ? threshold : ~0ul;
     }
-    row = item + loadRow();
-    if (row < args.itemCount) {
-        row += args.first;
-        if (present(args.itemRows)) row = uint(args.itemRows.v[row]);
-        right = uint64_t(rowOf(args.items, row, args.itemStride));
+    [[unroll]] for (uint f = 0; f < factor; f++) {
+        uint row = query + 64 * f + loadRow();
+        leftRow[f] = rightRow[f] = 0ul;
+        if (row < args.queryCount)
+            leftRow[f] = listedRow(args.queries, args.queryRows, args.firstQuery + row, args.queryStride);
+        row = item + 64 * f + loadRow();
+        if (row < args.itemCount) rightRow[f] = listedRow(args.items, args.itemRows, row, args.itemStride);
     }
-    float sums[4][4];
-    products(left, right, args.depth, sums);
-    uint64_t keys[4][4];
-    uint places[4][4];
-    [[unroll]] for (uint i = 0; i < 4; i++) {
-        const uint q = query + rowGroup() * 4 + i;
-        const uint64_t threshold = q < args.queryCount ? args.thresholds.v[q] : ~0ul;
-        [[unroll]] for (uint j = 0; j < 4; j++) {
-            const uint column = item + columnGroup() * 4 + j, id = args.first + column;
-            uint64_t key = 0ul;
-            if (column < args.itemCount) {
-                float score = sums[i][j];
-                if (present(args.bias)) score += args.bias.v[id];
-                key = topKey(score, id);
-                if (key <= threshold) key = 0ul;
-                // Few get as far as this search.
-                else if (isExcluded(args.forAll, args.forAllCount, args.offsets, args.ids, args.firstQuery + q, int(id)))
-                    key = 0ul;
-            }
-            keys[i][j] = key;
-            if (key != 0ul) places[i][j] = atomicAdd(found[rowGroup() * 4 + i], 1);
+    products(args.depth);
+    if (present(args.bias))
+        [[unroll]] for (uint j = 0; j < 4 * factor; j++) {
+            const uint id = item + tileColumn(j / 4, j % 4);
+            const float bias = id < args.itemCount ? args.bias.v[id] : 0.0;
+            [[unroll]] for (uint i = 0; i < 4 * factor; i++) sums[i * factor + j / 4][j % 4] += bias;
         }
+    // Which of this thread's keys are above their thresholds; most fail the first, cheap comparison.
+    uint64_t isAbove = 0ul;
+    uint next[4 * factor];
+    [[unroll]] for (uint i = 0; i < 4 * factor; i++) {
+        const uint at = tileRow(i / 4, i % 4);
+        const uint64_t threshold = thresholds[at];
+        const float least = threshold == 0ul ? -infinity : scoreOf(threshold);
+        uint count = 0;
+        [[unroll]] for (uint j = 0; j < 4 * factor; j++) {
+            const float score = sums[i * factor + j / 4][j % 4];
+            const uint id = item + tileColumn(j / 4, j % 4);
+            if (!(score < least) && id < args.itemCount && topKey(score, id) > threshold) {
+                isAbove |= 1ul << ((i * factor + j / 4) * 4 + j % 4);
+                count++;
+            }
+        }
+        next[i] = count > 0 ? atomicAdd(found[at], count) : 0;
     }
     barrier();
-    if (lane < 64) base[lane] = found[lane] > 0 ? atomicAdd(args.counts.v[query + lane], found[lane]) : 0;
+    // One addition in memory for each row.
+    if (lane < tileSize) found[lane] = found[lane] > 0 ? atomicAdd(args.counts.v[query + lane], found[lane]) : 0;
     barrier();
-    [[unroll]] for (uint i = 0; i < 4; i++) {
-        const uint at = rowGroup() * 4 + i;
+    if (isAbove == 0ul) return;
+    [[unroll]] for (uint i = 0; i < 4 * factor; i++) {
+        const uint at = tileRow(i / 4, i % 4);
         Keys list = Keys(uint64_t(args.lists) + uint64_t(query + at) * args.capacity * 8ul);
-        [[unroll]] for (uint j = 0; j < 4; j++)
-            if (keys[i][j] != 0ul) list.v[base[at] + places[i][j]] = keys[i][j];
+        uint place = found[at] + next[i];
+        [[unroll]] for (uint j = 0; j < 4 * factor; j++)
+            if ((isAbove >> ((i * factor + j / 4) * 4 + j % 4) & 1ul) != 0ul) {
+                if (place < args.capacity)
+                    list.v[place] = topKey(sums[i * factor + j / 4][j % 4], item + tileColumn(j / 4, j % 4));
+                place++;
+            }
     }
 }

@@ -1,42 +1,37 @@
 #version 460
-// Sorts each query's keys, a query a workgroup, and takes them apart. A bitonic network whose comparisons all point one
-// way serves any number of keys; up to 2048 are sorted in shared memory, more where they lie.
+// Sorts each query's keys, a query a workgroup, unless they are in order, and takes them apart. Up to 2048 are sorted in
+// shared memory, more where they lie.
 #include "common.glsl"
 layout(local_size_x = 256) in;
 layout(buffer_reference, scalar) coherent buffer SharedKeys { uint64_t v[]; };
-struct Args { SharedKeys best; Ints ids; Floats scores; uint k; uint byIndex; };
+struct Args { SharedKeys best; Ints ids; Floats scores; uint k; uint byIndex; uint isSorted; };
 #include "push.glsl"
+#include "topOrder.glsl"
 const uint capacity = 2048;
 shared uint64_t local[capacity];
-
-// In both orders the larger number comes first: a key holds the complement of its id below its score.
-bool isAfter(uint64_t a, uint64_t b) { return args.byIndex != 0 ? uint(a) < uint(b) : a < b; }
 
 void main() {
     const uint query = groupNumber(), lane = gl_LocalInvocationID.x, k = args.k;
     if (query >= push.endGroup) return;
     SharedKeys best = SharedKeys(uint64_t(args.best) + uint64_t(query) * k * 8ul);
-    const bool isLocal = k <= capacity;
+    const bool isLocal = k <= capacity && args.isSorted == 0u;
     if (isLocal) {
         for (uint place = lane; place < k; place += 256) local[place] = best.v[place];
     }
     barrier();
     uint padded = 1;
     while (padded < k) padded *= 2;
-    for (uint size = 2; size <= padded; size *= 2) {
+    for (uint size = 2; size <= padded && args.isSorted == 0u; size *= 2) {
         for (uint distance = size / 2; distance > 0; distance /= 2) {
             for (uint pair = lane; pair < padded / 2; pair += 256) {
-                const uint base = pair / distance * distance * 2 + pair % distance;
-                // The first step of a merge compares with the mirror image, so that no run is ever descending.
-                const uint other = distance == size / 2 ? pair / distance * size + size - 1 - pair % distance
-                                                        : base + distance;
+                const uint base = firstOfPair(pair, distance), other = secondOfPair(pair, distance, size);
                 if (other >= k) continue;
                 if (isLocal) {
                     const uint64_t a = local[base], b = local[other];
-                    if (isAfter(a, b)) { local[base] = b; local[other] = a; }
+                    if (isAfter(a, b, args.byIndex != 0u)) { local[base] = b; local[other] = a; }
                 } else {
                     const uint64_t a = best.v[base], b = best.v[other];
-                    if (isAfter(a, b)) { best.v[base] = b; best.v[other] = a; }
+                    if (isAfter(a, b, args.byIndex != 0u)) { best.v[base] = b; best.v[other] = a; }
                 }
             }
             memoryBarrierBuffer();
@@ -49,10 +44,6 @@ void main() {
         const uint64_t key = isLocal ? local[place] : best.v[place];
         ids.v[place] = key == 0ul ? -1 : int(~uint(key));
         if (!present(args.scores)) continue;
-        const uint high = uint(key >> 32);
-        float score = uintBitsToFloat((high & 0x80000000u) != 0u ? high & 0x7FFFFFFFu : ~high);
-        if (high == 0u) score = nan;
-        if (key == 0ul) score = -infinity;
-        scores.v[place] = score;
+        scores.v[place] = key == 0ul ? -infinity : scoreOf(key);
     }
 }

@@ -348,7 +348,7 @@ typedef struct shortlist_report {
     int64_t workspace_least;        /* the smallest limit with which this call works */
     int64_t bytes_uploaded;         /* to a device */
     int64_t bytes_downloaded;       /* from a device */
-    double seconds_select;          /* wall time by stage */
+    double seconds_select;          /* by stage: wall time, or the device's own */
     double seconds_score;
     double seconds_combine;
     double seconds_gradient;

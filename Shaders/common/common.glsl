@@ -18,6 +18,10 @@ layout(buffer_reference, scalar) buffer Doubles { double v[]; };
 
 // Row `index` of a matrix; element offsets are 64 bits wide.
 Floats rowOf(Floats m, uint index, uint stride) { return Floats(uint64_t(m) + uint64_t(index) * stride * 4ul); }
+// The address of row `index` of a list of rows, or of all of them where there is none.
+uint64_t listedRow(Floats m, Ints list, uint index, uint stride) {
+    return uint64_t(rowOf(m, present(list) ? uint(list.v[index]) : index, stride));
+}
 
 // Built-in tests may be optimised away where a compiler assumes finite numbers.
 bool isFinite(float x) { return (floatBitsToUint(x) & 0x7F800000u) != 0x7F800000u; }
@@ -33,6 +37,11 @@ uint ordered(float x) {
     return (bits & 0x80000000u) != 0u ? ~bits : bits | 0x80000000u;
 }
 uint64_t topKey(float score, uint id) { return (uint64_t(ordered(score)) << 32) | uint64_t(~id); }
+// The score in a key.
+float scoreOf(uint64_t key) {
+    const uint high = uint(key >> 32);
+    return high == 0u ? nan : uintBitsToFloat((high & 0x80000000u) != 0u ? high & 0x7FFFFFFFu : ~high);
+}
 
 // Whether ids[from ..< to], ascending, holds `id`.
 bool isListed(Ints ids, uint64_t from, uint64_t to, int id) {

@@ -1,4 +1,4 @@
-// Candidate blocks a tile of 64 slots × 64 places at a time: whose rows they are, and which pairs count.
+// Candidate blocks a tile of slots × places at a time: whose rows they are, and which pairs count.
 #define BLOCK_MEMBERS                                                                                                  \
     Longs ranges; Ints slotTokens; Ints placeItems; Floats logWeights; Ints previousSlot; Ints blockOfSlot;            \
     Ints previousPlace; Ints blockOfPlace; Ints places; Floats hidden; Ints hiddenRows; Ints targets; Floats catalog;  \

@@ -6,14 +6,14 @@ Block blockAt(uint block) {
     return Block(uint(range.v[0]), uint(range.v[1]), uint(range.v[2]), uint(range.v[3]), range.v[4] != 0l);
 }
 
-shared int slotToken[64];   // the token's ordinal, −1 for none
-shared int slotTarget[64];
-shared int slotBefore[64];  // the token's slot in an earlier block
-shared int placeItem[64];   // −1 for none
-shared int placeBefore[64];
-shared float placeShift[64];  // bias and log-weight
+shared int slotToken[tileSize];   // the token's ordinal, −1 for none
+shared int slotTarget[tileSize];
+shared int slotBefore[tileSize];  // the token's slot in an earlier block
+shared int placeItem[tileSize];   // −1 for none
+shared int placeBefore[tileSize];
+shared float placeShift[tileSize];  // bias and log-weight
 
-// Threads below 64 call these, one place each.
+// Threads below tileSize call these, one place each.
 void loadSlot(uint at, uint slot, bool isThere) {
     int token = -1;
     if (isThere) token = present(args.slotTokens) ? args.slotTokens.v[slot] : int(slot);
@@ -74,7 +74,15 @@ bool metBefore(uint at, uint place) {
     return false;
 }
 
-bool isCandidate(uint at, uint place) {
-    const int item = placeItem[place];
-    return slotToken[at] >= 0 && item >= 0 && item != slotTarget[at] && !(args.onceOnly != 0u && metBefore(at, place));
+// Which of this thread's pairs an earlier block holds: bit 4e + j for sums[e][j]. Rows are slots, or else places.
+uint64_t pairsMet(bool rowsAreSlots) {
+    uint64_t bits = 0ul;
+    if (args.onceOnly == 0u) return bits;
+    for (uint n = 0; n < 16 * factor * factor; n++) {
+        const uint e = n / 4, i = e / factor;
+        const uint row = tileRow(i / 4, i % 4), column = tileColumn(e % factor, n % 4);
+        const uint slot = rowsAreSlots ? row : column, place = rowsAreSlots ? column : row;
+        if (slotToken[slot] >= 0 && placeItem[place] >= 0 && metBefore(slot, place)) bits |= 1ul << n;
+    }
+    return bits;
 }

@@ -10,6 +10,7 @@ static VkResult make(slv_device *device, const slv_instance *instance, VkPhysica
     const int family = slv_compute_family(instance, physical, &bits);
     if (family < 0) return VK_ERROR_FEATURE_NOT_PRESENT;
     device->family = (uint32_t)family;
+    device->timestamp_bits = bits;
     const float priority = 1;
     const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
         .queueFamilyIndex = device->family, .queueCount = 1, .pQueuePriorities = &priority};

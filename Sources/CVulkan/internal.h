@@ -42,7 +42,7 @@ struct slv_instance {
 struct slv_device {
     VkDevice handle;
     VkQueue queue;
-    uint32_t family;
+    uint32_t family, timestamp_bits;
     VkPhysicalDeviceMemoryProperties memory;
     VkPipelineLayout layout;
     VkPipelineCache cache;

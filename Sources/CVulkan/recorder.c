@@ -74,6 +74,8 @@ void slv_timestamp(slv_device *device, const slv_recorder *recorder, uint32_t qu
         recorder->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, (VkQueryPool)recorder->queries, query);
 }
 
+uint32_t slv_timestamp_bits(const slv_device *device) { return device->timestamp_bits; }
+
 int32_t slv_timestamps(slv_device *device, const slv_recorder *recorder, uint32_t count, uint64_t *ticks) {
     return device->vkGetQueryPoolResults(device->handle, (VkQueryPool)recorder->queries, 0, count, count * 8, ticks, 8,
         VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);

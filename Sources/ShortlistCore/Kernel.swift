@@ -50,6 +50,8 @@ public struct BlockShape: Sendable {
     public var maxItems: Int
     /// Token slots of all blocks together.
     public var slotCount: Int
+    /// Item places of all blocks together, as far as blocks list them; an upper bound will do.
+    public var placeCount: Int
     /// n: valid tokens.
     public var tokenCount: Int
     /// C.
@@ -67,12 +69,14 @@ public struct BlockShape: Sendable {
 
     public init(
         blockCount: Int, maxTokens: Int, maxItems: Int, slotCount: Int, tokenCount: Int, itemCount: Int, width: Int,
-        isDense: Bool, onceOnly: Bool, rounds: Int, neighbours: Int = 0
+        isDense: Bool, onceOnly: Bool, rounds: Int, neighbours: Int = 0, placeCount: Int? = nil
     ) {
         self.blockCount = blockCount
         self.maxTokens = maxTokens
         self.maxItems = maxItems
         self.slotCount = slotCount
+        let (places, overflow) = blockCount.multipliedReportingOverflow(by: maxItems)
+        self.placeCount = placeCount ?? (overflow ? .max : places)
         self.tokenCount = tokenCount
         self.itemCount = itemCount
         self.width = width

@@ -70,7 +70,7 @@ public struct Report: Sendable, Equatable {
     }
 }
 
-/// Wall-clock seconds by stage.
+/// Seconds by stage: the wall clock's, or those that a device spent (its copies included, the host's share left out).
 public struct StageSeconds: Sendable, Equatable {
     /// Choosing candidates. Retrieval and ranking count as this.
     public var select = 0.0
@@ -79,7 +79,7 @@ public struct StageSeconds: Sendable, Equatable {
     /// Blocks to losses, and their sum.
     public var combine = 0.0
     public var gradient = 0.0
-    /// The whole call, checks and planning too.
+    /// The whole call by the wall clock, checks and planning too.
     public var total = 0.0
     public init() {}
 }
@@ -97,6 +97,8 @@ public struct Notes: OptionSet, Sendable, Hashable {
     public static let optionCapped = Notes(rawValue: 1 << 2)
     /// The workspace limit lowered the number of threads.
     public static let threadsReducedByLimit = Notes(rawValue: 1 << 3)
+    /// The device has no timestamps: seconds of stages are the host's, which does not wait for the device between them.
+    public static let deviceWithoutTimestamps = Notes(rawValue: 1 << 4)
 
     /// A sentence for each note.
     public var descriptions: [String] {
@@ -105,6 +107,10 @@ public struct Notes: OptionSet, Sendable, Hashable {
             (.mixJitterRaised, "mix needed more jitter than usual: the hidden states are nearly rank-deficient"),
             (.optionCapped, "an option was capped to what the sizes allow"),
             (.threadsReducedByLimit, "the workspace limit lowered the number of threads"),
+            (
+                .deviceWithoutTimestamps,
+                "the device has no timestamps: seconds of stages are the host's, which does not wait for it in between"
+            ),
         ].filter { contains($0.0) }.map(\.1)
     }
 }

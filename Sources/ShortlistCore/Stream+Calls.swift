@@ -44,6 +44,8 @@ extension Stream {
         report.bytesUploaded = telemetry.bytesUploaded
         report.bytesDownloaded = telemetry.bytesDownloaded
         if telemetry.threadsReduced { report.notes.insert(.threadsReducedByLimit) }
+        if let seconds = telemetry.deviceSeconds { report.seconds = seconds }
+        if telemetry.lacksTimestamps { report.notes.insert(.deviceWithoutTimestamps) }
         report.seconds.total = monotonicSeconds() - start
     }
 }

@@ -370,6 +370,11 @@ public final class Telemetry {
     public var threadsUsed = 1
     /// Whether the workspace limit kept threads out of a kernel.
     public var threadsReduced = false
+    /// Seconds that a device spent in each stage, known after `finish`; nil where the caller's clock tells it. `total` is
+    /// not used.
+    public var deviceSeconds: StageSeconds?
+    /// Whether a device cannot tell them.
+    public var lacksTimestamps = false
 
     public init() {}
 
@@ -383,5 +388,7 @@ public final class Telemetry {
         least = 0
         threadsUsed = 1
         threadsReduced = false
+        deviceSeconds = nil
+        lacksTimestamps = false
     }
 }

@@ -4,8 +4,8 @@ import ShortlistCore
 
 /// Records dispatches and copies in order, submits them, and waits. One stream's, one thread at a time.
 ///
-/// Between any two things that are recorded stands a barrier. Arguments of kernels lie in a ring that the host writes
-/// and the device reads; it begins anew after each wait, as do the staging buffers.
+/// A barrier stands before what needs the results of something recorded before it (`Hazards`). Arguments of kernels lie
+/// in a ring that the host writes and the device reads; it begins anew after each wait, as do the staging buffers.
 final class Recorder {
     let device: VulkanDevice
     private var raw = slv_recorder()
@@ -24,6 +24,17 @@ final class Recorder {
     private let workBudget: Double
     /// The last kernel that was recorded, to name in an error.
     private var lastKernel = "nothing"
+    /// What the next dispatch reads and writes; whoever asks for an address notes it.
+    private var accesses: [Hazards.Access] = []
+    private var hazards = Hazards()
+    private var pipelines: [CompiledKey: (Shader, UInt64)] = [:]
+    /// nil on a device without timestamps.
+    private(set) var clock: DeviceClock?
+    private var stage = DeviceClock.Stage.select
+    private var counts = CallMeasures()
+    /// Seconds that the host waited since the last dispatch began.
+    private var waited = 0.0
+    let timesKernels: Bool
     private(set) var bytesUploaded = 0
     private(set) var bytesDownloaded = 0
 
@@ -35,7 +46,10 @@ final class Recorder {
         sliceGroups = options.sliceGroups
         // So long may the host go without looking: about a tenth of a second.
         workBudget = device.info.isProcessor ? 1e8 : 5e11
-        try device.check(slv_recorder_create(device.handle, 0, &raw), "a command pool")
+        timesKernels = options.timesKernels || CallMeasures.isPrinted
+        clock = DeviceClock(device, timesKernels: timesKernels)
+        let queries = clock == nil ? 0 : DeviceClock.capacity
+        try device.check(slv_recorder_create(device.handle, UInt32(queries), &raw), "a command pool")
         try device.check(slv_semaphore_create(device.handle, &semaphore), "a timeline semaphore")
         try device.check(
             device.makeBuffer(Recorder.ringBytes, SLV_UPLOAD, &ring),
@@ -56,12 +70,63 @@ final class Recorder {
     func resetCounts() {
         bytesUploaded = 0
         bytesDownloaded = 0
+        counts = CallMeasures()
+        clock?.reset()
+    }
+
+    /// What was counted and timed since `resetCounts`.
+    var measures: CallMeasures {
+        var result = counts
+        if let clock, timesKernels { result.kernels = clock.kernels }
+        return result
+    }
+
+    func noteRetry() { counts.retries += 1 }
+
+    /// Ends the recording of a dispatch that began at `start`.
+    func noteRecording(since start: Double) {
+        counts.recordingSeconds += max(0, monotonicSeconds() - start - waited)
+    }
+
+    // MARK: Time and order
+
+    /// What is recorded from now on counts as `stage`.
+    func enter(_ stage: DeviceClock.Stage) {
+        if stage != self.stage, isRecording, !timesKernels { mark(lastKernel) }
+        self.stage = stage
+    }
+
+    private func mark(_ kernel: String) { clock?.mark(stage, kernel, device, &raw) }
+
+    /// Forgets what a dispatch that never came would have read and written.
+    func beginAccesses() {
+        accesses.removeAll(keepingCapacity: true)
+        waited = 0
+    }
+
+    /// Notes memory that the next dispatch reads or writes.
+    func note(_ address: UInt64, bytes: Int, isWritten: Bool) {
+        accesses.append(Hazards.Access(memory: address..<address + UInt64(bytes), isWritten: isWritten))
+    }
+
+    private func order(_ accesses: [Hazards.Access]) {
+        if hazards.conflict(with: accesses) { barrier() }
+        hazards.add(accesses)
+    }
+
+    private func barrier() {
+        slv_barrier(device.handle, &raw)
+        hazards.removeAll()
+        counts.barriers += 1
     }
 
     // MARK: Kernels
 
     /// Records one kernel on `groups` workgroups, in slices.
-    func dispatch(_ shader: Shader, groups: Int, arguments: Arguments, work flops: Double) throws(ShortlistError) {
+    func dispatch(
+        _ name: String, _ tile: Tile, groups: Int, arguments: Arguments, work flops: Double
+    ) throws(ShortlistError) {
+        let (shader, pipeline) = try compiled(name, tile)
         guard arguments.count == shader.argumentCount, arguments.lastOffset == shader.lastOffset else {
             throw ShortlistError(
                 .internalError,
@@ -72,7 +137,6 @@ final class Recorder {
         guard groups < Int(UInt32.max) else {
             throw ShortlistError(.unsupported, "\(shader.name) on \(groups) workgroups")
         }
-        let pipeline = try device.pipeline(shader)
         let size = (arguments.bytes.count + 15) / 16 * 16
         if ringUsed + size > Recorder.ringBytes { try flush() }
         guard let mapped = ring.mapped else { throw ShortlistError(.internalError, "the argument ring is not mapped") }
@@ -83,22 +147,48 @@ final class Recorder {
         ringUsed += size
         lastKernel = shader.name
         let widest = min(Int(device.info.max_workgroups), 65535)
-        let perSlice = min(sliceGroups, widest * widest)
+        // A slice is a few times the budget's work at most, and enough workgroups for the device to be busy.
+        let busy = max(1024, Int(Double(groups) * min(1, workBudget / max(flops, 1))))
+        let perSlice = min(sliceGroups, widest * widest, busy)
+        let mine = accesses
+        accesses.removeAll(keepingCapacity: true)
+        try begin()
+        order(mine)
         var first = 0
         while first < groups {
             let end = min(groups, first + perSlice)
             let x = min(end - first, widest)
             let y = (end - first + x - 1) / x
-            try begin()
             var push = Push(address: address, first: UInt32(first), end: UInt32(end), width: UInt32(x))
             slv_dispatch(device.handle, &raw, pipeline, &push, 20, UInt32(x), UInt32(y))
-            slv_barrier(device.handle, &raw)
+            counts.dispatches += 1
+            if timesKernels { mark(shader.name) }
             work += flops * Double(end - first) / Double(groups)
             first = end
             // A slice that refers to the ring's contents must be submitted before the ring begins anew: the last one.
-            if work > workBudget, first < groups { try submitAndWait() }
+            if work > workBudget || clock?.isFull == true, first < groups {
+                try submitAndWait()
+                try begin()
+                // The slices to come write what this one wrote: what follows waits for them.
+                hazards.add(mine)
+            }
         }
-        if work > workBudget { try flush() }
+        if work > workBudget || clock?.isFull == true { try flush() }
+    }
+
+    private struct CompiledKey: Hashable {
+        let name: String
+        let tile: Tile
+    }
+
+    /// A shader and its pipeline, found once by this recorder.
+    private func compiled(_ name: String, _ tile: Tile) throws(ShortlistError) -> (Shader, UInt64) {
+        let key = CompiledKey(name: name, tile: tile)
+        if let known = pipelines[key] { return known }
+        let shader = try Shader(name)
+        let made = (shader, try device.pipeline(shader, tile))
+        pipelines[key] = made
+        return made
     }
 
     /// As the shaders declare it, common/push.glsl.
@@ -132,10 +222,11 @@ final class Recorder {
             let piece = min(total - done, stagingBytes - uploadUsed)
             source.gather(done..<done + piece, into: mapped + uploadUsed)
             try begin()
+            order([.init(memory: place.address + UInt64(done)..<place.address + UInt64(done + piece), isWritten: true)])
             slv_copy(
                 device.handle, &raw, upload.buffer, UInt64(uploadUsed), place.buffer.raw.buffer,
                 UInt64(place.offset + done), UInt64(piece))
-            slv_barrier(device.handle, &raw)
+            if timesKernels { mark("upload") }
             uploadUsed = min(stagingBytes, (uploadUsed + piece + 63) / 64 * 64)
             done += piece
             bytesUploaded += piece
@@ -158,10 +249,12 @@ final class Recorder {
         while done < total {
             let piece = min(total - done, stagingBytes)
             try begin()
+            order([.init(memory: place.address + UInt64(done)..<place.address + UInt64(done + piece), isWritten: false)]
+            )
             slv_copy(
                 device.handle, &raw, place.buffer.raw.buffer, UInt64(place.offset + done), download.buffer, 0,
                 UInt64(piece))
-            slv_barrier(device.handle, &raw)
+            if timesKernels { mark("download") }
             try flush()
             target.scatter(mapped, done..<done + piece, into: base)
             done += piece
@@ -174,8 +267,11 @@ final class Recorder {
     private func begin() throws(ShortlistError) {
         guard !isRecording else { return }
         try device.checkAlive()
-        try device.check(slv_begin(device.handle, &raw, 0), "recording")
+        try device.check(
+            slv_begin(device.handle, &raw, UInt32(clock == nil ? 0 : DeviceClock.capacity)), "recording")
         isRecording = true
+        hazards.removeAll()
+        clock?.begin(device, &raw)
     }
 
     /// Submits what was recorded and waits for it; the ring and the staging memory are free again.
@@ -189,10 +285,17 @@ final class Recorder {
         guard isRecording else { return }
         isRecording = false
         work = 0
+        // What comes next, on the device or the host, sees everything.
+        slv_barrier(device.handle, &raw)
+        mark(lastKernel)
         try device.check(slv_end(device.handle, &raw), "recording")
         try device.check(device.submit(raw, semaphore: semaphore, value: submitted + 1), "submitting \(lastKernel)")
         submitted += 1
+        counts.submissions += 1
+        let start = timesKernels ? monotonicSeconds() : 0
+        defer { if timesKernels { waited += monotonicSeconds() - start } }
         try device.check(slv_wait(device.handle, semaphore, submitted, UInt64.max), lastKernel)
+        try clock?.collect(device, &raw)
     }
 
     /// Forgets what was recorded and not submitted.
@@ -237,6 +340,7 @@ private struct HostRowsOfBytes {
 /// A kernel's arguments as its shader lays them out: each member at a multiple of its own size.
 struct Arguments {
     private(set) var bytes: [UInt8] = []
+    init() { bytes.reserveCapacity(384) }
     private(set) var count = 0
     private(set) var lastOffset = 0
 

@@ -84,6 +84,14 @@ package struct VulkanOptions: Sendable {
     package var sliceGroups = 1 << 22
     /// Iterations of one invocation at most, instead of what suits the device: small numbers force many sweeps.
     package var sweepIterations: Int?
+    /// The tile of every product, instead of what suits the shape.
+    package var tile: Tile?
+    /// Places of each list of a projection that selects, instead of what suits k: few make lists overflow.
+    package var listCapacity: Int?
+    /// Sums up a sort's counts in a dispatch of their own, as for many places.
+    package var scansCounts = false
+    /// Times each kernel on the device, and not only the stages of a call.
+    package var timesKernels = false
     /// Optional kernels that are composed of required ones although there are native ones.
     package var composed: KernelSet = []
     /// Device memory that may be allocated, to test its end.

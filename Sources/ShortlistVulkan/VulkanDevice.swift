@@ -104,18 +104,21 @@ final class VulkanDevice: @unchecked Sendable {
         }
     }
 
-    /// The pipeline of a shader, compiled when first used.
-    func pipeline(_ shader: Shader) throws(ShortlistError) -> UInt64 {
+    /// The pipeline of a shader for a tile, compiled when first used. Specialization constant 0 is common/tile.glsl's
+    /// `factor`; shaders without it ignore it.
+    func pipeline(_ shader: Shader, _ tile: Tile) throws(ShortlistError) -> UInt64 {
+        let name = "\(shader.name) \(tile)"
         let found = pipelines.withLock { pipelines -> Result<UInt64, ShortlistError> in
-            if let pipeline = pipelines[shader.name] { return .success(pipeline) }
+            if let pipeline = pipelines[name] { return .success(pipeline) }
             var pipeline: UInt64 = 0
-            let result = slv_pipeline_create(handle, shader.code, shader.size, nil, 0, &pipeline)
+            let result = slv_pipeline_create(
+                handle, shader.code, shader.size, [UInt32(tile.rawValue)], 1, &pipeline)
             do throws(ShortlistError) {
                 try check(result, "compiling \(shader.name)")
             } catch {
                 return .failure(error)
             }
-            pipelines[shader.name] = pipeline
+            pipelines[name] = pipeline
             return .success(pipeline)
         }
         return try found.get()

@@ -152,7 +152,7 @@ extension VulkanStream {
     /// The address of a vector that a kernel reads.
     func reads<E: BitwiseCopyable>(_ vector: Vector<E>) throws(ShortlistError) -> UInt64 {
         let place = try place(try opened().buffer(vector.buffer), writes: false)
-        return place.address + UInt64(vector.offset * MemoryLayout<E>.stride)
+        return noted(place, vector, isWritten: false)
     }
 
     /// The address of a vector that a kernel reads, 0 for none.
@@ -165,7 +165,7 @@ extension VulkanStream {
     func writes<E: BitwiseCopyable>(_ vector: Vector<E>, discards: Bool = false) throws(ShortlistError) -> UInt64 {
         let buffer = try opened().buffer(vector.buffer)
         let whole = discards && vector.count * MemoryLayout<E>.stride == buffer.byteCount
-        return try place(buffer, writes: true, discards: whole).address + UInt64(vector.offset * MemoryLayout<E>.stride)
+        return noted(try place(buffer, writes: true, discards: whole), vector, isWritten: true)
     }
 
     func writes<E: BitwiseCopyable>(_ vector: Vector<E>?) throws(ShortlistError) -> UInt64 {
@@ -174,17 +174,31 @@ extension VulkanStream {
     }
 
     func reads(_ matrix: DeviceMatrix) throws(ShortlistError) -> UInt64 {
-        try place(try opened().buffer(matrix.buffer), writes: false).address + UInt64(matrix.offset * 4)
+        noted(try place(try opened().buffer(matrix.buffer), writes: false), matrix, isWritten: false)
     }
 
     func writes(_ matrix: DeviceMatrix, discards: Bool = false) throws(ShortlistError) -> UInt64 {
         let buffer = try opened().buffer(matrix.buffer)
         let whole = discards && matrix.rows * matrix.columns * 4 == buffer.byteCount
-        return try place(buffer, writes: true, discards: whole).address + UInt64(matrix.offset * 4)
+        return noted(try place(buffer, writes: true, discards: whole), matrix, isWritten: true)
     }
 
     func writes(_ matrix: DeviceMatrix?) throws(ShortlistError) -> UInt64 {
         guard let matrix else { return 0 }
         return try writes(matrix)
+    }
+
+    /// The address of a vector, told to the recorder, which puts barriers where they are needed.
+    private func noted<E: BitwiseCopyable>(_ place: DevicePlace, _ vector: Vector<E>, isWritten: Bool) -> UInt64 {
+        let address = place.address + UInt64(vector.offset * MemoryLayout<E>.stride)
+        recorder.note(address, bytes: vector.count * MemoryLayout<E>.stride, isWritten: isWritten)
+        return address
+    }
+
+    private func noted(_ place: DevicePlace, _ matrix: DeviceMatrix, isWritten: Bool) -> UInt64 {
+        let address = place.address + UInt64(matrix.offset * 4)
+        let elements = matrix.rows == 0 ? 0 : (matrix.rows - 1) * matrix.rowStride + matrix.columns
+        recorder.note(address, bytes: elements * 4, isWritten: isWritten)
+        return address
     }
 }

@@ -3,7 +3,7 @@ import ShortlistCore
 
 /// Runs kernels on a Vulkan device: each method records its dispatches; `read`, `finish` and whatever must return a
 /// number wait for them. Kernels live in `Kernels/`, each opposite its shader.
-final class VulkanStream: Stream {
+final class VulkanStream: Stream, MeasuredStream {
     let threads = 1
     let telemetry = Telemetry()
     let device: VulkanDevice
@@ -11,12 +11,14 @@ final class VulkanStream: Stream {
     let options: VulkanOptions
     var workspace: VulkanWorkspace?
     let sweep: Sweep
+    private(set) var measures = CallMeasures()
     private let process = getpid()
 
     init(_ device: VulkanDevice, options: VulkanOptions) throws(ShortlistError) {
         self.device = device
         self.options = options
-        sweep = Sweep(iterations: options.sweepIterations ?? (device.info.isProcessor ? 50_000 : 1_000_000))
+        sweep = Sweep(
+            iterations: options.sweepIterations ?? (device.info.isProcessor ? 50_000 : 200_000), forced: options.tile)
         recorder = try Recorder(device, options: options)
     }
 
@@ -75,6 +77,10 @@ final class VulkanStream: Stream {
             try bringBack(buffer)
         }
         try recorder.flush()
+        telemetry.deviceSeconds = recorder.clock?.stages
+        telemetry.lacksTimestamps = recorder.clock == nil
+        measures = recorder.measures
+        if CallMeasures.isPrinted { measures.print(on: device.info.nameText) }
     }
 
     func recycle(_ saved: any Workspace) { (saved as? VulkanWorkspace)?.release() }
@@ -87,6 +93,7 @@ final class VulkanStream: Stream {
     /// What each kernel does first: say that it runs here, and ask whether it should.
     func open(_ kernel: Kernel) throws(ShortlistError) {
         telemetry.native.insert(KernelSet(kernel))
+        recorder.enter(DeviceClock.Stage(kernel))
         try checkStop()
     }
 
@@ -96,15 +103,19 @@ final class VulkanStream: Stream {
         }
     }
 
-    /// Records a shader on `groups` workgroups; `work` is its floating-point operations, as far as they count.
+    /// Records a shader on `groups` workgroups; `work` is its floating-point operations, as far as they count, and
+    /// `tile` that of a shader with tile.glsl.
     func run(
-        _ shader: String, groups: Int, work: Double = 0,
+        _ shader: String, _ tile: Tile = .small, groups: Int, work: Double = 0,
         _ fill: (inout Arguments) throws(ShortlistError) -> Void
     ) throws(ShortlistError) {
         guard groups > 0 else { return }
+        let start = recorder.timesKernels ? monotonicSeconds() : 0
         var arguments = Arguments()
+        recorder.beginAccesses()
         try fill(&arguments)
-        try recorder.dispatch(try Shader(shader), groups: groups, arguments: arguments, work: work)
+        try recorder.dispatch(shader, tile, groups: groups, arguments: arguments, work: work)
+        if recorder.timesKernels { recorder.noteRecording(since: start) }
         try checkStop()
     }
 }

@@ -22,9 +22,11 @@ struct ShortlistErrorTests {
         #expect([Reduction.mean, .sum, .none].map(\.rawValue) == [0, 1, 2])
         #expect([Combination.max, .union].map(\.rawValue) == [0, 1])
         #expect([Philox.Stream.directions, .mixing].map(\.rawValue) == [0, 1])
-        let notes: [Notes] = [.mixFellBackToGaussian, .mixJitterRaised, .optionCapped, .threadsReducedByLimit]
-        #expect(notes.map(\.rawValue) == [1, 2, 4, 8])
-        #expect(Notes(notes).descriptions.count == 4)
+        let notes: [Notes] = [
+            .mixFellBackToGaussian, .mixJitterRaised, .optionCapped, .threadsReducedByLimit, .deviceWithoutTimestamps,
+        ]
+        #expect(notes.map(\.rawValue) == [1, 2, 4, 8, 16])
+        #expect(Notes(notes).descriptions.count == 5)
     }
 
     @Test("An error prints its code and its message")

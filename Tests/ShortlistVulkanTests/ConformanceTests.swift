@@ -4,9 +4,10 @@ import ShortlistVulkan
 import Testing
 
 /// What is held to the suite: the backend as it is, with every optional kernel composed of required ones, and with tiny
-/// staging memory, slices of a few workgroups and short sweeps. All of them under the validation layer.
+/// staging memory, slices of a few workgroups, short sweeps and small tiles, and with large tiles and short lists. All of
+/// them under the validation layer.
 enum Variant: CaseIterable, Sendable, CustomTestStringConvertible {
-    case standard, composed, small
+    case standard, composed, small, large
 
     var testDescription: String { "\(self)" }
 
@@ -20,6 +21,11 @@ enum Variant: CaseIterable, Sendable, CustomTestStringConvertible {
             options.stagingBytes = 4096
             options.sliceGroups = 3
             options.sweepIterations = 600
+            options.tile = .small
+            options.scansCounts = true
+        case .large:
+            options.tile = .large
+            options.listCapacity = 1
         }
         return options
     }
@@ -41,7 +47,7 @@ struct ConformanceTests {
 
     @Test("random cases of every loss agree with the oracle", arguments: Variant.allCases)
     func losses(variant: Variant) {
-        let seeds = [Variant.standard: 0..<200, .composed: 1000..<1080, .small: 2000..<2080]
+        let seeds = [Variant.standard: 0..<200, .composed: 1000..<1080, .small: 2000..<2080, .large: 3000..<3100]
         variant.run { $0.losses(seeds: seeds[variant] ?? 0..<80) }
     }
 

@@ -73,6 +73,8 @@ void slv_copy(slv_device *device, const slv_recorder *recorder, uint64_t from, u
 // Everything before is seen by everything after: dispatches, copies, and the host's reads.
 void slv_barrier(slv_device *device, const slv_recorder *recorder);
 void slv_timestamp(slv_device *device, const slv_recorder *recorder, uint32_t query);
+// Valid bits of a timestamp; 0 without timestamps on the compute queue.
+uint32_t slv_timestamp_bits(const slv_device *device);
 int32_t slv_timestamps(slv_device *device, const slv_recorder *recorder, uint32_t count, uint64_t *ticks);
 
 int32_t slv_semaphore_create(slv_device *device, uint64_t *out);

@@ -83,7 +83,8 @@ public struct GivenCandidates: Loss {
         return BlockShape(
             blockCount: blocks.blockCount, maxTokens: p.maxTokens, maxItems: p.maxItems,
             slotCount: blocks.tokens.count, tokenCount: shape.tokens, itemCount: shape.items, width: shape.width,
-            isDense: false, onceOnly: combination == .union && blocks.blockCount > 1, rounds: 0)
+            isDense: false, onceOnly: combination == .union && blocks.blockCount > 1, rounds: 0,
+            placeCount: blocks.items.count)
     }
 
     public struct Vectors {

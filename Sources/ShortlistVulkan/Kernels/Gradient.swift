@@ -1,6 +1,7 @@
 import ShortlistCore
 
-/// Gradients: fill.comp, blockHidden.comp, blockCatalog.comp, targetHidden.comp, targetItems.comp. All of them add.
+/// The candidates' gradients: keepWinners.comp, blockHidden.comp, blockCatalog.comp, addPlaces.comp, addRuns.comp, and
+/// fill.comp. All but the last add.
 extension VulkanStream {
     func fill(_ matrix: DeviceMatrix, with value: Float) throws(ShortlistError) {
         try open(.fill)
@@ -34,184 +35,166 @@ extension VulkanStream {
         coefficients: Vector<Float>, into targets: GradientTargets
     ) throws(ShortlistError) {
         try open(.blockGradient)
-        let call = GradientCall(
-            blocks: blocks, tokens: tokens, items: items, scale: scale, state: state, coefficients: coefficients,
-            targets: targets)
-        if targets.hidden != nil || targets.scale != nil { try addHidden(call) }
-        if targets.catalog != nil || targets.bias != nil { try addCatalog(call) }
+        let wanted = BlockGradientShape(
+            hidden: targets.hidden != nil, catalog: targets.catalog != nil, bias: targets.bias != nil,
+            scale: targets.scale != nil, tokensAreExclusive: blocks.tokensAreExclusive)
+        let plan = GradientPlan(blocks.shape, wanted, limit: try opened().scratchLimit, sweep)
+        try withScratchVectors { () throws(ShortlistError) in
+            var call = GradientCall(
+                blocks: blocks, tokens: tokens, items: items, scale: scale, state: state, coefficients: coefficients,
+                targets: targets, plan: plan)
+            if case .lists = blocks.arrangement, blocks.combination == .max { try keepWinners(&call) }
+            let sortCount = max(call.sharedTokens?.count ?? 0, call.sharedItems?.count ?? 0)
+            if sortCount > 0 {
+                call.order = try reserve(Int32.self, count: sortCount)
+                call.sortRoom = try SortRoom(sortCount, on: self)
+                call.shares = try reserve(
+                    Float.self, count: SegmentPlan.shares(sortCount, columns: items.matrix.columns + 1))
+            }
+            let parts = wanted.scale ? try reserve(Double.self, count: plan.partCount) : nil
+            let columns = items.matrix.columns
+            let rows = max(wanted.hidden ? plan.hiddenRows : 0, wanted.catalog ? plan.catalogRows : 0)
+            if rows > 0 { call.slab = try reserve(Float.self, count: rows * columns) }
+            if wanted.bias, plan.catalogRows > 0 {
+                call.biasSlab = try reserve(Float.self, count: plan.catalogRows)
+            }
+            if wanted.hidden || wanted.scale { try addHidden(call, parts) }
+            if wanted.catalog || wanted.bias { try addCatalog(call) }
+        }
+    }
+
+    /// Lists each block's winning slots, so that the others take no part in what follows.
+    private func keepWinners(_ call: inout GradientCall) throws(ShortlistError) {
+        guard let slots = call.blocks.tokens else { return }
+        let kept = try reserve(Int32.self, count: slots.count)
+        let counts = try reserve(Int32.self, count: call.blocks.ranges.count)
+        // An invocation scans a block, 256 slots at a time.
+        guard divided(call.blocks.shape.maxTokens, 256) * 9 <= max(sweep.iterations, 50_000) else {
+            throw ShortlistError(
+                .unsupported, "the Vulkan backend has no blocks of \(call.blocks.shape.maxTokens) tokens on this device"
+            )
+        }
+        try run("keepWinners", groups: counts.count) { (a) throws(ShortlistError) in
+            a.address(try reads(call.blocks.ranges))
+            a.address(try reads(slots))
+            a.address(try reads(call.state.winners))
+            a.address(try reads(call.coefficients))
+            a.address(try writes(kept, discards: true))
+            a.address(try writes(counts, discards: true))
+        }
+        call.kept = (kept, counts)
     }
 
     /// GRADIENT_MEMBERS of common/gradient.glsl, after BLOCK_MEMBERS.
     private func describe(
-        _ call: GradientCall, _ grid: BlockGrid, sweep: Range<Int>, output: DeviceMatrix?, _ a: inout Arguments
+        _ call: GradientCall, _ grid: BlockGrid, sweep: Range<Int>, _ matrix: DeviceMatrix?, _ output: GradientOutput,
+        runs: Int, isAdded: Bool, _ a: inout Arguments
     ) throws(ShortlistError) {
         try describe(call.blocks, call.tokens, call.items, scale: call.scale, grid, &a)
         a.address(try reads(call.state.logSumExp))
         a.address(try reads(call.coefficients))
-        a.address(call.blocks.combination == .max ? try reads(call.state.winners) : 0)
-        try a.word(call.chunks(output))
-        try a.word(output?.rowStride ?? 0)
-        try a.word(sweep.lowerBound)
-        try a.word(sweep.upperBound)
-        a.address(try writes(output))
+        a.address(try reads(call.kept?.slots))
+        a.address(try reads(call.kept?.counts))
+        let columns = call.items.matrix.columns
+        var (stride, first, rows) = (columns, 0, 0)
+        switch output {
+        case .target:
+            a.address(try writes(matrix))
+            a.address(0)
+            stride = matrix?.rowStride ?? 0
+        case .runs(let count):
+            a.address(0)
+            a.address(matrix == nil ? 0 : try writes(call.slab))
+            rows = count
+        case .places(let range):
+            a.address(0)
+            a.address(matrix == nil ? 0 : try writes(call.slab))
+            first = range.lowerBound
+        }
+        for value in [stride, first, rows] { try a.word(value) }
+        a.flag(isAdded)
+        for value in [matrix == nil ? 0 : divided(columns, 64), runs, sweep.lowerBound, sweep.upperBound] {
+            try a.word(value)
+        }
     }
 
-    private func addHidden(_ call: GradientCall) throws(ShortlistError) {
-        let tiles = divided(call.blocks.shape.maxTokens, 64)
-        let count = call.blocks.ranges.count
-        try withScratchVectors { () throws(ShortlistError) in
-            var parts: Vector<Double>?
-            if call.targets.scale != nil {
-                let vector = try reserve(Double.self, count: count * tiles)
-                try fill(vector, with: 0)
-                parts = vector
-            }
-            for (first, step, size) in call.blocks.tokenSets {
-                let grid = BlockGrid(first: first, step: step, count: size, tiles: tiles)
-                let most = sweep.tiles(width: call.items.matrix.columns, extra: 128)
-                for tilesOfRun in Sweep.runs(divided(call.blocks.shape.maxItems, 64), most: most) {
-                    try run(
-                        "blockHidden", groups: grid.groups * call.chunks(call.targets.hidden),
-                        work: call.work(blocks: size, of: call.blocks.shape.maxItems, tilesOfRun)
-                    ) { (a) throws(ShortlistError) in
-                        try describe(call, grid, sweep: tilesOfRun, output: call.targets.hidden, &a)
-                        a.address(try writes(parts))
-                    }
+    private func addHidden(_ call: GradientCall, _ parts: Vector<Double>?) throws(ShortlistError) {
+        let (plan, hidden) = (call.plan, call.targets.hidden)
+        let tiles = divided(call.blocks.shape.maxTokens, plan.tile.size)
+        let runs = plan.hiddenRuns
+        if let parts { try fill(parts, with: 0) }
+        let ids = call.sharedTokens
+        if let ids { try sort(ids, keyBound: call.tokens.count, call) }
+        for (blocks, output) in try tokenSets(call) {
+            let grid = BlockGrid(first: blocks.first, step: blocks.step, count: blocks.count, tiles: tiles)
+            let most = runs * sweep.tiles(width: call.items.matrix.columns, extra: call.tileSteps)
+            let passes = Sweep.runs(divided(call.blocks.shape.maxItems, plan.tile.size), most: most)
+            for tilesOfRun in passes {
+                try run(
+                    "blockHidden", plan.tile, groups: grid.groups * runs,
+                    work: call.work(blocks: blocks.count, of: call.blocks.shape.maxItems, tilesOfRun)
+                ) { (a) throws(ShortlistError) in
+                    try describe(
+                        call, grid, sweep: tilesOfRun, hidden, output, runs: runs,
+                        isAdded: tilesOfRun.lowerBound > 0, &a)
+                    a.address(try writes(parts))
                 }
             }
-            if let parts, let scale = call.targets.scale {
-                try sum(parts, rows: parts.count, width: 1, into: scale, adding: true)
+            guard let hidden else { continue }
+            let rows = RowTarget(matrix: hidden, bias: nil, rowList: call.tokens.hidden.rows, map: nil)
+            switch output {
+            case .target: break
+            case .runs(let count):
+                try addRuns(call, count: count, runs: runs, into: rows)
+            case .places(let range):
+                guard let ids else { continue }
+                try addPlaces(call, ids: ids, range, into: rows)
             }
+        }
+        if let parts, let scale = call.targets.scale {
+            try sum(parts, rows: parts.count, width: 1, into: scale, adding: true)
         }
     }
 
     private func addCatalog(_ call: GradientCall) throws(ShortlistError) {
-        let tiles = divided(call.blocks.shape.maxItems, 64)
-        for (first, step, size) in call.blocks.itemSets {
-            let grid = BlockGrid(first: first, step: step, count: size, tiles: tiles)
-            let most = sweep.tiles(width: call.items.matrix.columns, extra: 272)
-            for tilesOfRun in Sweep.runs(divided(call.blocks.shape.maxTokens, 64), most: most) {
+        let (plan, catalog, bias) = (call.plan, call.targets.catalog, call.targets.bias)
+        let tiles = divided(call.blocks.shape.maxItems, plan.tile.size)
+        let runs = plan.catalogRuns
+        let ids = call.sharedItems
+        if let ids { try sort(ids, keyBound: call.items.count, call) }
+        for (blocks, output) in try itemSets(call) {
+            let grid = BlockGrid(first: blocks.first, step: blocks.step, count: blocks.count, tiles: tiles)
+            let most = runs * sweep.tiles(width: call.items.matrix.columns, extra: call.tileSteps)
+            let passes = Sweep.runs(divided(call.blocks.shape.maxTokens, plan.tile.size), most: most)
+            for tilesOfRun in passes {
                 try run(
-                    "blockCatalog", groups: grid.groups * call.chunks(call.targets.catalog),
-                    work: call.work(blocks: size, of: call.blocks.shape.maxTokens, tilesOfRun)
+                    "blockCatalog", plan.tile, groups: grid.groups * runs,
+                    work: call.work(blocks: blocks.count, of: call.blocks.shape.maxTokens, tilesOfRun)
                 ) { (a) throws(ShortlistError) in
-                    try describe(call, grid, sweep: tilesOfRun, output: call.targets.catalog, &a)
-                    a.address(try writes(call.targets.bias))
+                    try describe(
+                        call, grid, sweep: tilesOfRun, catalog, output, runs: runs,
+                        isAdded: tilesOfRun.lowerBound > 0, &a)
+                    var isDirect = false
+                    if case .target = output { isDirect = true }
+                    a.address(isDirect ? try writes(bias) : 0)
+                    a.address(isDirect || bias == nil ? 0 : try writes(call.biasSlab))
                     a.address(try reads(call.targets.rows?.bits))
                     a.address(try reads(call.targets.rows?.before))
                 }
             }
-        }
-    }
-
-    func targetGradient(
-        _ tokens: TokenSet, _ items: ItemSet, scale: Float, state: TokenState, coefficients: Vector<Float>,
-        into targets: GradientTargets
-    ) throws(ShortlistError) {
-        try open(.targetGradient)
-        let call = TargetCall(
-            tokens: tokens, items: items, scale: scale, state: state, coefficients: coefficients, targets: targets)
-        let count = coefficients.count
-        let work = 4 * Double(count) * Double(items.matrix.columns)
-        if targets.hidden != nil || targets.scale != nil {
-            try withScratchVectors { () throws(ShortlistError) in
-                let parts = targets.scale == nil ? nil : try reserve(Double.self, count: count)
-                try run("targetHidden", groups: count, work: work) { (a) throws(ShortlistError) in
-                    try describe(call, output: targets.hidden, &a)
-                    a.address(try writes(parts))
-                }
-                if let parts, let scale = targets.scale {
-                    try sum(parts, rows: count, width: 1, into: scale, adding: true)
-                }
-            }
-        }
-        guard targets.catalog != nil || targets.bias != nil else { return }
-        let owners = min(512, max(1, count / 16))
-        // All tokens of a run may have one target.
-        let most = max(256, sweep.iterations / (2 + divided(items.matrix.columns, 256)))
-        for tokens in Sweep.runs(count, most: most) {
-            try run("targetItems", groups: owners, work: work + Double(owners * tokens.count)) {
-                (a) throws(ShortlistError) in
-                try describe(call, output: targets.catalog, end: tokens.upperBound, &a)
-                a.address(try writes(targets.bias))
-                a.address(try reads(targets.rows?.bits))
-                a.address(try reads(targets.rows?.before))
-                try a.word(owners)
-                try a.word(tokens.lowerBound)
+            let rows = RowTarget(matrix: catalog, bias: bias, rowList: nil, map: call.targets.rows)
+            switch output {
+            case .target: break
+            case .runs(let count): try addRuns(call, count: count, runs: runs, into: rows)
+            case .places(let range):
+                guard let ids else { continue }
+                try addPlaces(call, ids: ids, range, into: rows)
             }
         }
     }
 
-    /// TARGET_MEMBERS of common/target.glsl.
-    private func describe(
-        _ call: TargetCall, output: DeviceMatrix?, end: Int? = nil, _ a: inout Arguments
-    ) throws(ShortlistError) {
-        a.address(try reads(call.tokens.hidden.matrix))
-        a.address(try reads(call.tokens.hidden.rows))
-        a.address(try reads(call.tokens.targets))
-        a.address(try reads(call.items.matrix))
-        a.address(try reads(call.state.losses))
-        a.address(try reads(call.coefficients))
-        a.address(try writes(output))
-        for value in [
-            call.tokens.hidden.matrix.rowStride, call.items.matrix.rowStride, output?.rowStride ?? 0,
-            call.items.matrix.columns, end ?? call.coefficients.count,
-        ] { try a.word(value) }
-        a.float(call.scale)
-    }
-}
-
-/// What a block gradient is asked for.
-private struct GradientCall {
-    let blocks: CandidateBlocks
-    let tokens: TokenSet
-    let items: ItemSet
-    let scale: Float
-    let state: TokenState
-    let coefficients: Vector<Float>
-    let targets: GradientTargets
-
-    /// Workgroups that share a tile's columns, 64 each; one where no rows are wanted.
-    func chunks(_ output: DeviceMatrix?) -> Int { output == nil ? 1 : divided(items.matrix.columns, 64) }
-
-    /// Of `blocks` blocks, a sweep of what has `length` rows.
-    func work(blocks count: Int, of length: Int, _ sweep: Range<Int>) -> Double {
-        let share = Double(count) / Double(max(blocks.ranges.count, 1)) * Double(sweep.count * 64) / Double(length)
-        return ScorePlan.work(blocks.shape) * Double(1 + divided(items.matrix.columns, 64)) * min(share, 1)
-    }
-}
-
-private struct TargetCall {
-    let tokens: TokenSet
-    let items: ItemSet
-    let scale: Float
-    let state: TokenState
-    let coefficients: Vector<Float>
-    let targets: GradientTargets
-}
-
-extension CandidateBlocks {
-    /// Sets of blocks that may run together because no two of one set hold the same token that passes a gradient.
-    fileprivate var tokenSets: [(first: Int, step: Int, count: Int)] {
-        switch arrangement {
-        case .dense: return [(0, 1, ranges.count)]
-        case .rounds(let count, let chunkCount, _, _): return (0..<count).map { ($0 * chunkCount, 1, chunkCount) }
-        case .lists:
-            // With `max` a token's winner alone passes one.
-            return combination == .max ? [(0, 1, ranges.count)] : (0..<ranges.count).map { ($0, 1, 1) }
-        }
-    }
-
-    /// The same for items. Within a round, chunks that are far enough from one another see different items.
-    fileprivate var itemSets: [(first: Int, step: Int, count: Int)] {
-        switch arrangement {
-        case .dense: return [(0, 1, ranges.count)]
-        case .lists: return (0..<ranges.count).map { ($0, 1, 1) }
-        case .rounds(let count, let chunkCount, let neighbours, _):
-            let apart = min(2 * neighbours + 1, chunkCount)
-            return (0..<count).flatMap { round in
-                (0..<apart).map { (round * chunkCount + $0, apart, divided(chunkCount - $0, apart)) }
-            }
-        }
+    private func sort(_ ids: Vector<Int32>, keyBound: Int, _ call: GradientCall) throws(ShortlistError) {
+        guard let order = call.order, let room = call.sortRoom else { return }
+        try sort(ids, keyBound: keyBound, into: order.slice(0..<ids.count), in: room)
     }
 }

@@ -8,13 +8,14 @@ extension VulkanStream {
         if isComposed(.hash) { return try composedHash(rows, directions: directions, into: keys) }
         try open(.hash)
         // A sweep cannot be cut here; millions of directions are no hash.
-        let longest = Sweep(iterations: max(sweep.iterations, 50_000))
-        guard divided(directions.rows, 64) <= longest.tiles(width: rows.width, extra: 4) else {
+        let longest = Sweep(iterations: max(sweep.iterations, 50_000), forced: nil)
+        let tile = sweep.tile(rows: rows.count, columns: directions.rows, sweepsColumns: true)
+        guard divided(directions.rows, tile.size) <= longest.tiles(width: rows.width, extra: 4) else {
             throw ShortlistError(
                 .unsupported, "the Vulkan backend hashes with fewer than \(directions.rows) directions at this width")
         }
         let flops = 2 * Double(rows.count) * Double(directions.rows) * Double(rows.width)
-        try run("hash", groups: divided(rows.count, 64), work: flops) { (a) throws(ShortlistError) in
+        try run("hash", tile, groups: divided(rows.count, tile.size), work: flops) { (a) throws(ShortlistError) in
             a.address(try reads(rows.matrix))
             a.address(try reads(rows.rows))
             a.address(try reads(directions))
@@ -35,12 +36,16 @@ extension VulkanStream {
         }
         try open(.targetRanks)
         try clear(counts)
-        let tiles = divided(items.count, 64)
-        let groups = divided(queries.count, 64)
-        let least = divided(tiles, sweep.tiles(width: queries.width, extra: 24))
+        let tile = sweep.tile(rows: queries.count, columns: items.count)
+        let tiles = divided(items.count, tile.size)
+        let groups = divided(queries.count, tile.size)
+        // Binary searches of what is left out, at worst for each product.
+        let isSearched = exclusions.forAll != nil || exclusions.offsets != nil
+        let searches = tile.products * (isSearched ? 48 : 2)
+        let least = divided(tiles, sweep.tiles(width: queries.width, extra: 24 + searches))
         let runs = max(1, least, min(divided(tiles, 16), 1024 / max(groups, 1)))
         let flops = 2 * Double(queries.count) * Double(items.count) * Double(queries.width + 10)
-        try run("rankItems", groups: groups * runs, work: flops) { (a) throws(ShortlistError) in
+        try run("rankItems", tile, groups: groups * runs, work: flops) { (a) throws(ShortlistError) in
             a.address(try reads(queries.matrix))
             a.address(try reads(queries.rows))
             a.address(try reads(items.matrix))

@@ -6,37 +6,49 @@ extension VulkanStream {
         _ keys: Vector<Int32>, keyBound: Int, excluding excluded: Vector<Int32>?, into order: Vector<Int32>
     ) throws(ShortlistError) {
         try open(.sortByKey)
+        try withScratchVectors { () throws(ShortlistError) in
+            let room = try SortRoom(order.count, on: self)
+            try sort(keys, keyBound: keyBound, excluding: excluded, into: order, in: room)
+        }
+    }
+
+    /// The same inside another kernel's scratch.
+    func sort(
+        _ keys: Vector<Int32>, keyBound: Int, excluding excluded: Vector<Int32>? = nil, into order: Vector<Int32>,
+        in room: SortRoom
+    ) throws(ShortlistError) {
         guard order.count > 0 else { return }
         let groups = SortPlan.groups(order.count)
         let passes = SortPlan.passes(keyBound)
-        try withScratchVectors { () throws(ShortlistError) in
-            let other = try reserve(Int32.self, count: order.count)
-            let counts = try reserve(UInt32.self, count: 16 * groups)
-            // So begun that the last pass ends in `order`.
-            var (from, to) = passes % 2 == 0 ? (order, other) : (other, order)
-            try run("sortStart", groups: divided(keys.count, 256)) { (a) throws(ShortlistError) in
-                a.address(try reads(excluded))
-                a.address(try writes(from, discards: true))
-                try a.word(keys.count)
-                try a.word(excluded?.count ?? 0)
+        let other = room.other.slice(0..<order.count)
+        let counts = room.counts.slice(0..<16 * groups)
+        // So begun that the last pass ends in `order`.
+        var (from, to) = passes % 2 == 0 ? (order, other) : (other, order)
+        try run("sortStart", groups: divided(keys.count, 256)) { (a) throws(ShortlistError) in
+            a.address(try reads(excluded))
+            a.address(try writes(from, discards: true))
+            try a.word(keys.count)
+            try a.word(excluded?.count ?? 0)
+        }
+        for pass in 0..<passes {
+            try run("sortCount", groups: groups) { (a) throws(ShortlistError) in
+                a.address(try reads(keys))
+                a.address(try reads(from))
+                a.address(try writes(counts, discards: true))
+                for value in [order.count, 4 * pass, groups] { try a.word(value) }
             }
-            for pass in 0..<passes {
-                try run("sortCount", groups: groups) { (a) throws(ShortlistError) in
-                    a.address(try reads(keys))
-                    a.address(try reads(from))
-                    a.address(try writes(counts, discards: true))
-                    for value in [order.count, 4 * pass, groups] { try a.word(value) }
-                }
-                try scan(counts, total: nil)
-                try run("sortScatter", groups: groups, work: 200 * Double(order.count)) { (a) throws(ShortlistError) in
-                    a.address(try reads(keys))
-                    a.address(try reads(from))
-                    a.address(try writes(to, discards: true))
-                    a.address(try reads(counts))
-                    for value in [order.count, 4 * pass, groups] { try a.word(value) }
-                }
-                swap(&from, &to)
+            // A scatter's table holds the counts of 64 workgroups.
+            let isScanned = groups > 64 || options.scansCounts
+            if isScanned { try scan(counts, total: nil) }
+            try run("sortScatter", groups: groups, work: 200 * Double(order.count)) { (a) throws(ShortlistError) in
+                a.address(try reads(keys))
+                a.address(try reads(from))
+                a.address(try writes(to, discards: true))
+                a.address(try reads(counts))
+                for value in [order.count, 4 * pass, groups] { try a.word(value) }
+                a.flag(isScanned)
             }
+            swap(&from, &to)
         }
     }
 
@@ -92,18 +104,32 @@ extension VulkanStream {
             a.address(try writes(previous, discards: true))
             try a.word(ids.count)
         }
-        // No chain is longer than there are places.
-        var width = 1
-        while width < ids.count {
+        // No chain is longer than there are places, of which a level takes three looks at each. Most chains are short and
+        // done at once.
+        let steps = device.info.isProcessor || options.sweepIterations != nil ? sweep.iterations : 1 << 24
+        let levels = max(1, steps / max(1, 3 * ids.count))
+        var sorted = 0
+        while sorted < 32, 1 << sorted < ids.count {
             try run("linkSort", groups: divided(last.count, 64), work: 10 * Double(ids.count)) {
                 (a) throws(ShortlistError) in
                 a.address(try writes(last))
                 a.address(try writes(previous))
                 try a.word(last.count)
-                try a.word(width)
+                try a.word(levels)
             }
-            width *= 2
+            sorted += levels
         }
+    }
+}
+
+/// What a sort of up to `count` places needs beside its order: `SortPlan.bytes`.
+struct SortRoom {
+    let other: Vector<Int32>
+    let counts: Vector<UInt32>
+
+    init(_ count: Int, on stream: VulkanStream) throws(ShortlistError) {
+        other = try stream.reserve(Int32.self, count: count)
+        counts = try stream.reserve(UInt32.self, count: 16 * SortPlan.groups(count))
     }
 }
 
@@ -117,8 +143,7 @@ enum SortPlan {
 
     static func groups(_ count: Int) -> Int { divided(count, 4096) }
 
-    static func scratch(_ count: Int) -> ScratchNeed {
-        let bytes = padded(count * 4) + padded(16 * groups(count) * 4)
-        return ScratchNeed(least: bytes, planned: bytes)
-    }
+    static func bytes(_ count: Int) -> Int { padded(count * 4) + padded(16 * groups(count) * 4) }
+
+    static func scratch(_ count: Int) -> ScratchNeed { ScratchNeed(least: bytes(count), planned: bytes(count)) }
 }

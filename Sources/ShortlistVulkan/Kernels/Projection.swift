@@ -6,9 +6,10 @@ extension VulkanStream {
         _ queries: RowSource, _ items: RowSource, range: Range<Int>, into scores: DeviceMatrix
     ) throws(ShortlistError) {
         try open(.logits)
-        let groups = divided(queries.count, 64) * divided(range.count, 64)
+        let tile = sweep.tile(rows: queries.count, columns: range.count)
+        let groups = divided(queries.count, tile.size) * divided(range.count, tile.size)
         let flops = 2 * Double(queries.count) * Double(range.count) * Double(queries.width)
-        try run("logits", groups: groups, work: flops) { (a) throws(ShortlistError) in
+        try run("logits", tile, groups: groups, work: flops) { (a) throws(ShortlistError) in
             a.address(try reads(queries.matrix))
             a.address(try reads(queries.rows))
             a.address(try reads(items.matrix))

@@ -25,12 +25,13 @@ extension VulkanStream {
         _ blocks: CandidateBlocks, _ tokens: TokenSet, _ items: ItemSet, scale: Float, into slots: Vector<Float>
     ) throws(ShortlistError) {
         try open(.blockLogSumExp)
-        let runs = ScorePlan.runs(blocks.shape, limit: try opened().scratchLimit, sweep)
+        let plan = ScorePlan(blocks.shape, limit: try opened().scratchLimit, sweep)
+        let runs = plan.runs
         try withScratchVectors { () throws(ShortlistError) in
             let parts = runs == 1 ? slots : try reserve(Float.self, count: slots.count * runs * 2)
-            let tiles = divided(blocks.shape.maxTokens, 64)
+            let tiles = divided(blocks.shape.maxTokens, plan.tile.size)
             let grid = BlockGrid(first: 0, step: 1, count: blocks.ranges.count, tiles: tiles)
-            try run("blockLogSumExp", groups: grid.groups * runs, work: ScorePlan.work(blocks.shape)) {
+            try run("blockLogSumExp", plan.tile, groups: grid.groups * runs, work: ScorePlan.work(blocks.shape)) {
                 (a) throws(ShortlistError) in
                 try describe(blocks, tokens, items, scale: scale, grid, &a)
                 try a.word(runs)
@@ -86,7 +87,7 @@ extension VulkanStream {
     }
 }
 
-/// Which blocks a dispatch works on, and how many tiles of 64 each is cut into.
+/// Which blocks a dispatch works on, and how many tiles each is cut into.
 struct BlockGrid {
     let first: Int
     let step: Int
@@ -95,35 +96,50 @@ struct BlockGrid {
     var groups: Int { count * tiles }
 }
 
-enum ScorePlan {
-    /// Into how many runs the items of a block are cut, so that a few blocks, or one, keep a device busy.
-    static func runs(_ shape: BlockShape, limit: Int, _ sweep: Sweep) -> Int {
-        let groups = max(1, shape.blockCount * divided(shape.maxTokens, 64))
+/// The tile of a forward pass, and into how many runs the items of a block are cut, so that a few blocks, or one, keep a
+/// device busy: pairs of f32 for each slot and run.
+struct ScorePlan {
+    let tile: Tile
+    let runs: Int
+    private let least: Int
+    private let shape: BlockShape
+
+    init(_ shape: BlockShape, limit: Int, _ sweep: Sweep) {
+        self.shape = shape
+        tile = sweep.tile(
+            rows: shape.maxTokens, columns: shape.maxItems, count: shape.blockCount * (shape.isDense ? 16 : 1),
+            sweepsColumns: true)
+        let tiles = divided(shape.maxItems, tile.size)
+        // Runs that one invocation each can sweep.
+        least = max(1, divided(tiles, sweep.tiles(width: shape.width, extra: 48 + shape.pairSteps(tile))))
+        let groups = max(1, shape.blockCount * divided(shape.maxTokens, tile.size))
         // Runs of 1024 items at least.
         let wanted = min(64, divided(shape.maxItems, 1024), max(1, 1024 / groups))
-        let least = least(shape, sweep)
         var runs = max(least, wanted)
-        while runs > least, bytes(shape, runs) > limit { runs = max(least, runs / 2) }
-        return runs
-    }
-
-    /// Runs that one invocation each can sweep.
-    private static func least(_ shape: BlockShape, _ sweep: Sweep) -> Int {
-        max(1, divided(divided(shape.maxItems, 64), sweep.tiles(width: shape.width, extra: 16)))
+        while runs > least, ScorePlan.bytes(shape, runs) > limit { runs = max(least, runs / 2) }
+        self.runs = runs
     }
 
     private static func bytes(_ shape: BlockShape, _ runs: Int) -> Int {
+        guard runs > 1 else { return 0 }
         let (bytes, overflow) = shape.slotCount.multipliedReportingOverflow(by: runs * 8)
         return overflow ? .max : padded(bytes)
     }
 
-    static func scratch(_ shape: BlockShape, limit: Int, _ sweep: Sweep) -> ScratchNeed {
-        let (least, planned) = (least(shape, sweep), runs(shape, limit: limit, sweep))
-        return ScratchNeed(
-            least: least == 1 ? 0 : bytes(shape, least), planned: planned == 1 ? 0 : bytes(shape, planned))
+    var scratch: ScratchNeed {
+        ScratchNeed(least: ScorePlan.bytes(shape, least), planned: ScorePlan.bytes(shape, runs))
     }
 
     static func work(_ shape: BlockShape) -> Double {
         2 * Double(shape.slotCount) * Double(shape.maxItems) * Double(shape.width + 10)
+    }
+}
+
+extension BlockShape {
+    /// Iterations in which an invocation looks for earlier meetings of a tile's pairs: chains hold no more than a place
+    /// a round, or a place a block on either side.
+    func pairSteps(_ tile: Tile) -> Int {
+        guard onceOnly else { return 0 }
+        return tile.products * (1 + (rounds > 0 ? rounds : 2 * blockCount))
     }
 }

@@ -4,7 +4,8 @@ import ShortlistCore
 ///
 /// A chunk of rows at a time: what stands above a query's threshold is appended to its list, and the list is merged
 /// into the best so far, which raises the threshold. The k-th largest of any part is a lower bound, so that the result
-/// is exact; a list has room for a whole chunk, so that no order of rows overflows it.
+/// is exact. Chunks grow with what was seen, so that about half a list is filled, and take their rows from all over the
+/// catalog. Where a list overflows all the same, the queries are done again in chunks that fit the lists.
 extension VulkanStream {
     func projectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError) {
         if isComposed(.projectAndSelect) { return try composedProjectAndSelect(request, into: top) }
@@ -12,107 +13,187 @@ extension VulkanStream {
         let (queries, k) = (request.queries.count, request.k)
         guard queries > 0, k > 0 else { return }
         let plan = SelectPlan(
-            queries: queries, items: request.rows.count, k: k, limit: try opened().scratchLimit)
+            queries: queries, items: request.rows.count, k: k, limit: try opened().scratchLimit, sweep,
+            forced: options.listCapacity)
         for range in Sweep.runs(queries, most: plan.queries) {
             try withScratchVectors { () throws(ShortlistError) in
-                var best = try reserve(UInt64.self, count: plan.queries * k)
-                var next = try reserve(UInt64.self, count: plan.queries * k)
-                let thresholds = try reserve(UInt64.self, count: plan.queries)
-                let counts = try reserve(Int32.self, count: plan.queries)
-                let lists = try reserve(UInt64.self, count: plan.queries * plan.chunk)
-                try clear(best)
-                try clear(thresholds)
-                try fill(counts, withBits: 0)
-                for chunk in Sweep.runs(request.rows.count, most: plan.chunk) {
-                    try append(request, range, chunk, thresholds, counts, lists, plan)
-                    try merge(best, lists, counts, thresholds, into: next, rows: range.count, k, plan)
-                    swap(&best, &next)
+                var lists = try SelectLists(plan, k: k, on: self)
+                let growing = plan.chunks(k: k, growing: true)
+                try select(request, range, growing, plan, &lists)
+                if growing.contains(where: { $0.count > plan.listTiles }), try overflowed(lists) {
+                    recorder.noteRetry()
+                    try select(request, range, plan.chunks(k: k, growing: false), plan, &lists)
                 }
                 let place = range.lowerBound * k..<range.upperBound * k
                 try unpackTop(
-                    best, k: k, order: request.order,
+                    lists.best, k: k, order: request.order,
                     into: TopOutput(ids: top.ids.slice(place), scores: top.scores?.slice(place)))
             }
         }
     }
 
-    private func append(
-        _ request: TopRequest, _ queries: Range<Int>, _ rows: Range<Int>, _ thresholds: Vector<UInt64>,
-        _ counts: Vector<Int32>, _ lists: Vector<UInt64>, _ plan: SelectPlan
+    private func overflowed(_ lists: SelectLists) throws(ShortlistError) -> Bool {
+        var count: Int32 = 0
+        try read(lists.overflows) { count = $0[0] }
+        return count > 0
+    }
+
+    /// The best keys of `queries`, over chunks of tiles of rows.
+    private func select(
+        _ request: TopRequest, _ queries: Range<Int>, _ chunks: [Range<Int>], _ plan: SelectPlan,
+        _ lists: inout SelectLists
     ) throws(ShortlistError) {
-        let groups = divided(queries.count, 64) * divided(rows.count, 64)
-        let flops = 2 * Double(queries.count) * Double(rows.count) * Double(request.queries.width + 10)
-        let exclusions = request.exclusions
-        try run("projectAppend", groups: groups, work: flops) { (a) throws(ShortlistError) in
+        try fill(lists.counts, withBits: 0)
+        for (number, chunk) in chunks.enumerated() {
+            try append(request, queries, chunk, lists, plan, isFirst: number == 0)
+            try merge(request, queries, lists, plan, isFirst: number == 0)
+            swap(&lists.best, &lists.next)
+        }
+    }
+
+    private func append(
+        _ request: TopRequest, _ queries: Range<Int>, _ tiles: Range<Int>, _ lists: SelectLists, _ plan: SelectPlan,
+        isFirst: Bool
+    ) throws(ShortlistError) {
+        let groups = divided(queries.count, plan.tile.size) * tiles.count
+        let flops = 2 * Double(groups * plan.tile.size * plan.tile.size) * Double(request.queries.width + 10)
+        try run("projectAppend", plan.tile, groups: groups, work: flops) { (a) throws(ShortlistError) in
             a.address(try reads(request.queries.matrix))
             a.address(try reads(request.queries.rows))
             a.address(try reads(request.rows.matrix))
             a.address(try reads(request.rows.rows))
-            a.address(try reads(thresholds))
-            a.address(try writes(counts))
-            a.address(try writes(lists))
-            a.address(try reads(exclusions.forAll))
-            a.address(try reads(exclusions.offsets))
-            a.address(try reads(exclusions.ids))
-            a.address(try reads(exclusions.bias))
+            a.address(try reads(lists.thresholds))
+            a.address(try writes(lists.counts))
+            a.address(try writes(lists.keys))
+            a.address(try reads(request.exclusions.bias))
             for value in [
                 request.queries.matrix.rowStride, request.rows.matrix.rowStride, queries.lowerBound, queries.count,
-                rows.lowerBound, rows.count, request.queries.width, plan.chunk, exclusions.forAll?.count ?? 0,
+                tiles.lowerBound, tiles.upperBound, plan.tileStep, plan.tileCount, request.rows.count,
+                request.queries.width, plan.capacity,
             ] { try a.word(value) }
+            a.flag(isFirst)
         }
     }
 
     private func merge(
-        _ best: Vector<UInt64>, _ lists: Vector<UInt64>, _ counts: Vector<Int32>, _ thresholds: Vector<UInt64>,
-        into next: Vector<UInt64>, rows: Int, _ k: Int, _ plan: SelectPlan
+        _ request: TopRequest, _ queries: Range<Int>, _ lists: SelectLists, _ plan: SelectPlan, isFirst: Bool
     ) throws(ShortlistError) {
-        try run("mergeTop", groups: rows, work: 40 * Double(rows) * Double(k)) { (a) throws(ShortlistError) in
-            a.address(try reads(best))
-            a.address(try reads(lists))
-            a.address(try writes(counts))
-            a.address(try writes(thresholds))
-            a.address(try writes(next))
+        let (k, exclusions) = (request.k, request.exclusions)
+        try run("mergeTop", groups: queries.count, work: 40 * Double(queries.count) * Double(k + plan.capacity / 2)) {
+            (a) throws(ShortlistError) in
+            a.address(try reads(lists.best))
+            a.address(try writes(lists.keys))
+            a.address(try writes(lists.counts))
+            a.address(try writes(lists.thresholds))
+            a.address(try writes(lists.next))
+            a.address(try writes(lists.overflows))
+            a.address(try reads(exclusions.forAll))
+            a.address(try reads(exclusions.offsets))
+            a.address(try reads(exclusions.ids))
             try a.word(k)
-            try a.word(plan.chunk)
+            try a.word(plan.capacity)
+            a.flag(isFirst)
+            try a.word(exclusions.forAll?.count ?? 0)
+            try a.word(queries.lowerBound)
         }
     }
 }
 
-/// How many queries, and how many rows of the catalog, a projection works on at a time.
+/// The scratch of a selection: `SelectPlan.bytes`.
+private struct SelectLists {
+    var best: Vector<UInt64>
+    var next: Vector<UInt64>
+    let thresholds: Vector<UInt64>
+    let counts: Vector<Int32>
+    let overflows: Vector<Int32>
+    let keys: Vector<UInt64>
+
+    init(_ plan: SelectPlan, k: Int, on stream: VulkanStream) throws(ShortlistError) {
+        best = try stream.reserve(UInt64.self, count: plan.queries * k)
+        next = try stream.reserve(UInt64.self, count: plan.queries * k)
+        thresholds = try stream.reserve(UInt64.self, count: plan.queries)
+        counts = try stream.reserve(Int32.self, count: plan.queries)
+        overflows = try stream.reserve(Int32.self, count: 1)
+        keys = try stream.reserve(UInt64.self, count: plan.queries * plan.capacity)
+        try stream.fill(overflows, withBits: 0)
+    }
+}
+
+/// How many queries a projection works on at a time, and how long their lists are.
 struct SelectPlan {
     let queries: Int
-    let chunk: Int
+    let tile: Tile
+    /// Keys of a list.
+    let capacity: Int
+    /// Tiles of rows, visited in the order t·tileStep mod tileCount.
+    let tileCount: Int
+    let tileStep: Int
+    /// Tiles whose every row has room in a list.
+    var listTiles: Int { max(1, capacity / tile.size) }
 
-    /// Bytes of lists that are enough: more would not be faster.
-    private static let enough = 64 << 20
-    private static let leastChunk = 256
+    private static let enough = 256 << 20
+    private static let leastCapacity = 256
     private static let leastQueries = 64
 
-    init(queries: Int, items: Int, k: Int, limit: Int) {
-        var group = min(queries, 4096)
+    init(queries: Int, items: Int, k: Int, limit: Int, _ sweep: Sweep, forced: Int?) {
         let least = min(queries, SelectPlan.leastQueries)
-        while group > least, SelectPlan.bytes(group, min(items, 4096), k) > min(limit, 4 * SelectPlan.enough) {
+        // Twice as many again as are expected, and room where k is small and numbers vary.
+        var capacity = forced.map { max($0, SelectPlan.leastCapacity) } ?? SelectPlan.capacity(k)
+        capacity = min(capacity, max(divided(items, 128) * 128, SelectPlan.leastCapacity))
+        var group = min(queries, 4096)
+        while group > least, SelectPlan.bytes(group, capacity, k) > min(limit, SelectPlan.enough) {
             group = max(least, group / 2)
         }
-        // A list of a first chunk is as long as the chunk: no point in one much longer than what is kept of it.
-        var chunk = max(4096, min(65_536, SelectPlan.enough / (8 * max(group, 1)) / 64 * 64))
-        while chunk > SelectPlan.leastChunk, SelectPlan.bytes(group, min(items, chunk), k) > limit { chunk /= 2 }
+        while capacity > SelectPlan.leastCapacity, SelectPlan.bytes(group, capacity, k) > limit {
+            capacity = max(SelectPlan.leastCapacity, capacity / 2)
+        }
         self.queries = group
-        self.chunk = max(1, min(items, chunk))
+        self.capacity = capacity
+        tile = sweep.tile(rows: group, columns: items)
+        tileCount = max(1, divided(items, tile.size))
+        tileStep = SelectPlan.step(tileCount)
     }
 
-    private static func bytes(_ queries: Int, _ chunk: Int, _ k: Int) -> Int {
+    private static func capacity(_ k: Int) -> Int { k > 1 << 40 ? .max : 4 * k + 2048 }
+
+    /// About the golden section of `count`, and prime to it: any run of its multiples is spread evenly.
+    private static func step(_ count: Int) -> Int {
+        func gcd(_ a: Int, _ b: Int) -> Int { b == 0 ? a : gcd(b, a % b) }
+        var step = max(1, Int(Double(count) * 0.6180339887))
+        while gcd(step, count) != 1 { step += 1 }
+        return step
+    }
+
+    /// Tiles of rows, chunk by chunk. Growing, a chunk is so large that about half a list of k·(chunk / rows before it)
+    /// keys is filled, and at most eight times what came before; else every row of a chunk has room.
+    func chunks(k: Int, growing: Bool) -> [Range<Int>] {
+        var chunks: [Range<Int>] = []
+        let growth = growing ? min(8, Double(capacity) / Double(2 * k)) : 0
+        var seen = 0
+        while seen < tileCount {
+            let size = max(listTiles, Int(Double(seen) * growth))
+            // What little would be left joins the last chunk.
+            let takesRest = growing && seen > 0 && tileCount - seen <= size + size / 4
+            let end = takesRest ? tileCount : min(tileCount, seen + size)
+            chunks.append(seen..<end)
+            seen = end
+        }
+        return chunks
+    }
+
+    private static func bytes(_ queries: Int, _ capacity: Int, _ k: Int) -> Int {
         let (kept, keptOverflow) = queries.multipliedReportingOverflow(by: k)
-        let (lists, listsOverflow) = queries.multipliedReportingOverflow(by: max(1, chunk))
+        let (lists, listsOverflow) = queries.multipliedReportingOverflow(by: max(1, capacity))
         guard !keptOverflow, !listsOverflow, kept < 1 << 56, lists < 1 << 56 else { return Int.max / 4096 }
-        return 2 * padded(kept * 8) + padded(queries * 8) + padded(queries * 4) + padded(lists * 8)
+        return 2 * padded(kept * 8) + padded(queries * 8) + padded(queries * 4) + padded(4) + padded(lists * 8)
     }
 
-    static func scratch(queries: Int, items: Int, k: Int, limit: Int) -> ScratchNeed {
+    static func scratch(
+        queries: Int, items: Int, k: Int, limit: Int, _ sweep: Sweep, forced: Int?
+    ) -> ScratchNeed {
         guard queries > 0, k > 0 else { return .none }
-        let plan = SelectPlan(queries: queries, items: items, k: k, limit: limit)
+        let plan = SelectPlan(queries: queries, items: items, k: k, limit: limit, sweep, forced: forced)
         return ScratchNeed(
-            least: bytes(min(queries, leastQueries), min(items, leastChunk), k),
-            planned: bytes(plan.queries, plan.chunk, k))
+            least: bytes(min(queries, leastQueries), leastCapacity, k), planned: bytes(plan.queries, plan.capacity, k))
     }
 }

@@ -1,6 +1,6 @@
 import ShortlistCore
 
-/// Top-k of scores and ranks: selectTop.comp, unpackTop.comp, countAbove.comp.
+/// Top-k of scores and ranks: selectTop.comp, sortStep.comp, unpackTop.comp, countAbove.comp.
 extension VulkanStream {
     private func exclude(_ exclusions: Exclusions, _ a: inout Arguments) throws(ShortlistError) {
         a.address(try reads(exclusions.forAll))
@@ -30,43 +30,39 @@ extension VulkanStream {
     ) throws(ShortlistError) {
         try checkStop()
         guard k > 0 else { return }
-        guard k <= 65_536 else { return try unpackOnHost(best, k: k, order: order, into: top) }
-        try run("unpackTop", groups: top.ids.count / k, work: 100 * Double(top.ids.count)) {
-            (a) throws(ShortlistError) in
+        let queries = top.ids.count / k
+        // A workgroup would sort for too long: then it takes the whole device, a step of the network at a time.
+        let isSorted = k > 65_536
+        if isSorted { try sortKeys(best, queries: queries, k: k, order: order) }
+        try run("unpackTop", groups: queries, work: 100 * Double(top.ids.count)) { (a) throws(ShortlistError) in
             a.address(try writes(best))
             a.address(try writes(top.ids, discards: true))
             a.address(try writes(top.scores))
             try a.word(k)
             a.flag(order == .byIndex)
+            a.flag(isSorted)
         }
     }
 
-    /// One workgroup would sort for too long: so many keys go through the host.
-    private func unpackOnHost(
-        _ best: Vector<UInt64>, k: Int, order: TopOrder, into top: TopOutput
+    private func sortKeys(
+        _ best: Vector<UInt64>, queries: Int, k: Int, order: TopOrder
     ) throws(ShortlistError) {
-        func forEachRow(_ body: (Range<Int>) throws(ShortlistError) -> Void) throws(ShortlistError) {
-            for query in 0..<best.count / k { try body(query * k..<(query + 1) * k) }
-        }
-        try write(best) { (keys) throws(ShortlistError) in
-            try forEachRow { (row) in
-                var mine = UnsafeMutableBufferPointer(rebasing: keys[row])
-                // In both orders the larger number comes first: halves change places where ids decide.
-                func turn() {
-                    if order == .byIndex { for at in mine.indices { mine[at] = mine[at] << 32 | mine[at] >> 32 } }
+        var padded = 1
+        while padded < k { padded *= 2 }
+        guard padded <= 1 << 31 else { throw ShortlistError(.unsupported, "top-\(k) on a Vulkan device") }
+        var size = 2
+        while size <= padded {
+            var distance = size / 2
+            while distance > 0 {
+                try run("sortStep", groups: divided(queries * padded / 2, 256), work: 10 * Double(queries * padded)) {
+                    (a) throws(ShortlistError) in
+                    a.address(try writes(best))
+                    for value in [queries, k, padded / 2, size, distance] { try a.word(value) }
+                    a.flag(order == .byIndex)
                 }
-                turn()
-                sortInPlace(mine)
-                turn()
-                mine.reverse()
+                distance /= 2
             }
-            try write(top.ids) { (ids) throws(ShortlistError) in
-                for at in ids.indices { ids[at] = keys[at] == 0 ? -1 : TopKey.id(keys[at]) }
-            }
-            guard let scores = top.scores else { return }
-            try write(scores) { (scores) throws(ShortlistError) in
-                for at in scores.indices { scores[at] = keys[at] == 0 ? -.infinity : TopKey.score(keys[at]) }
-            }
+            size *= 2
         }
     }
 
