@@ -82,7 +82,7 @@ struct MeasureTests {
         #expect(named.values.reduce(0) { $0 + $1.dispatches } >= timed.measures.dispatches)
     }
 
-    @Test("large and small tiles give each the same bits again, and agree on what is summed in one order")
+    @Test("the large and the small tile each give the same bits again")
     func tiles() throws {
         for tile in Tile.allCases {
             var options = VulkanOptions()
