@@ -6,8 +6,8 @@ import Synchronization
 ///
 /// Tasks are handed out by a counter, so which worker runs a task is not fixed: no kernel lets a result depend on it.
 final class WorkerPool: @unchecked Sendable {
-    // Sendable: `job`, `taskCount`, `participants` and `quitting` change under `mutex` alone, the first two while no
-    // worker runs; so do `generation` and `running`, which are looked at without it. `next` and `stopped` are atomic.
+    // Sendable: `job`, `taskCount`, `generation`, `participants`, `running` and `quitting` are guarded by `mutex`;
+    // `next` and `stopped` are atomic; the rest is constant.
     let threadCount: Int
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let wake: UnsafeMutablePointer<pthread_cond_t>
@@ -20,8 +20,8 @@ final class WorkerPool: @unchecked Sendable {
     private var job: ((Int, Int) -> Void)?
     private var taskCount = 0
     private var participants = 0
-    private let generation = Atomic<UInt64>(0)
-    private let running = Atomic<Int>(0)
+    private var generation: UInt64 = 0
+    private var running = 0
     private var quitting = false
     private let next = Atomic<Int>(0)
     private let stopped = Atomic<Bool>(false)
@@ -84,30 +84,25 @@ final class WorkerPool: @unchecked Sendable {
             job = body
             self.taskCount = taskCount
             participants = workers
-            running.store(workers - 1, ordering: .relaxed)
+            running = workers - 1
             next.store(0, ordering: .relaxed)
             stopped.store(false, ordering: .relaxed)
-            generation.wrappingAdd(1, ordering: .releasing)
+            generation &+= 1
             pthread_cond_broadcast(wake)
             pthread_mutex_unlock(mutex)
 
-            share(as: 0, shouldStop)
-            spin(while: { running.load(ordering: .acquiring) > 0 })
+            while true {
+                let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard task < taskCount, !stopped.load(ordering: .relaxed) else { break }
+                body(task, 0)
+                if let shouldStop, shouldStop() { stopped.store(true, ordering: .relaxed) }
+            }
+
             pthread_mutex_lock(mutex)
-            while running.load(ordering: .relaxed) > 0 { pthread_cond_wait(done, mutex) }
+            while running > 0 { pthread_cond_wait(done, mutex) }
             job = nil
             pthread_mutex_unlock(mutex)
             return !stopped.load(ordering: .relaxed)
-        }
-    }
-
-    /// Waits for a moment without going to sleep: loops follow each other within microseconds, and a sleeping core
-    /// takes tens of them to wake.
-    private func spin(while isSame: () -> Bool) {
-        var left = 2_000
-        while left > 0, isSame() {
-            sl_pause()
-            left -= 1
         }
     }
 
@@ -138,35 +133,25 @@ final class WorkerPool: @unchecked Sendable {
         return thread
     }
 
-    /// Takes tasks until none is left. The loop's body does not change meanwhile. Never inlined: whoever counts as done
-    /// afterwards holds the body no longer, which must not outlive `run`.
-    @inline(never)
-    private func share(as worker: Int, _ shouldStop: (@Sendable () -> Bool)? = nil) {
-        guard let job else { return }
-        while true {
-            let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-            guard task < taskCount, !stopped.load(ordering: .relaxed) else { return }
-            job(task, worker)
-            if let shouldStop, shouldStop() { stopped.store(true, ordering: .relaxed) }
-        }
-    }
-
     private func work(as worker: Int) {
         sl_force_level(level)
         var seen: UInt64 = 0
         pthread_mutex_lock(mutex)
         while true {
-            while !quitting && generation.load(ordering: .relaxed) == seen { pthread_cond_wait(wake, mutex) }
+            while !quitting && generation == seen { pthread_cond_wait(wake, mutex) }
             if quitting { break }
-            seen = generation.load(ordering: .relaxed)
-            guard worker < participants else { continue }
+            seen = generation
+            guard worker < participants, let job else { continue }
+            let taskCount = taskCount
             pthread_mutex_unlock(mutex)
-            share(as: worker)
+            while true {
+                let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard task < taskCount, !stopped.load(ordering: .relaxed) else { break }
+                job(task, worker)
+            }
             pthread_mutex_lock(mutex)
-            if running.wrappingSubtract(1, ordering: .releasing).newValue == 0 { pthread_cond_signal(done) }
-            pthread_mutex_unlock(mutex)
-            spin(while: { generation.load(ordering: .acquiring) == seen })
-            pthread_mutex_lock(mutex)
+            running -= 1
+            if running == 0 { pthread_cond_signal(done) }
         }
         pthread_mutex_unlock(mutex)
     }

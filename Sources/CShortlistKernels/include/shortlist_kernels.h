@@ -105,9 +105,6 @@ int sl_best_level(void);
 /// sl_best_level(). Returns the level that runs.
 int sl_force_level(int level);
 
-/// Tells the core that the calling thread is waiting for a change.
-void sl_pause(void);
-
 /// Cores that this process may run on.
 int sl_core_count(void);
 
