@@ -194,6 +194,10 @@ final class CPUStream: Stream {
         }
     }
 
+    func share(_ count: Int, _ body: (Range<Int>) -> Void) throws(ShortlistError) {
+        try parallelRanges(count, grain: 16) { range, _ in body(range) }
+    }
+
     /// Shares the range 0 ..< count in runs of `grain`.
     func parallelRanges(
         _ count: Int, grain: Int, _ body: (Range<Int>, Int) -> Void

@@ -1,5 +1,7 @@
 /// What every stream does at the beginning and at the end of a call.
 extension Stream {
+    public func share(_ count: Int, _ body: (Range<Int>) -> Void) throws(ShortlistError) { body(0..<count) }
+
     /// Begins the telemetry of a call and notes in it what the plan comes to: `committedBytes` and the largest scratch
     /// of its kernels, which run one after the other. For `begin` and `resume`, before anything is touched.
     ///

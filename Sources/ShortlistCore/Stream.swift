@@ -120,6 +120,9 @@ public protocol Stream: AnyObject {
     func bindOutput<E: BitwiseCopyable>(
         _ values: UnsafeMutableBufferPointer<E>
     ) throws(ShortlistError) -> Vector<E>
+    /// Runs `body` on parts of 0 ..< `count`, in any order, at once on the stream's threads where it has some: for what
+    /// the host computes in a call, where no part depends on another. By default all of it on the calling thread.
+    func share(_ count: Int, _ body: (Range<Int>) -> Void) throws(ShortlistError)
     /// Host memory that stands for the vector until `body` returns: written by it, then visible to kernels.
     func write<E: BitwiseCopyable>(
         _ vector: Vector<E>, _ body: (UnsafeMutableBufferPointer<E>) throws(ShortlistError) -> Void

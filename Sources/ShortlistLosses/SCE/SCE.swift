@@ -190,8 +190,12 @@ func drawNormal(
 ) throws(ShortlistError) {
     try stream.write(vector) { (values) throws(ShortlistError) in
         guard let base = values.baseAddress else { return }
-        let view = try MutableMatrixView(base, rows: rows, columns: columns)
-        Philox.fillNormal(view, seed: seed, step: step, stream: kind.rawValue, firstRow: firstRow)
+        try stream.share(rows) { range in
+            let view = MutableMatrixView(
+                unchecked: base + range.lowerBound * columns, rows: range.count, columns: columns, rowStride: columns)
+            Philox.fillNormal(
+                view, seed: seed, step: step, stream: kind.rawValue, firstRow: firstRow + range.lowerBound)
+        }
     }
 }
 
