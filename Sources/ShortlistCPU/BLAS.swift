@@ -1,7 +1,7 @@
 import COpenBLAS
 
-/// The products of large tiles; those of blocks are our own (tiles.inc). Each runs on the thread that calls it: OpenBLAS rounds differently when it splits a product, and the
-/// backend splits work itself.
+/// The products of large tiles; those of blocks are our own (tiles.inc). Each runs on the thread that calls it: OpenBLAS
+/// rounds differently when it splits a product, and the backend splits work itself.
 enum BLAS {
     /// Set once, when the first CPU stream is made; the thread count of OpenBLAS is process-wide.
     static let prepared: Void = openblas_set_num_threads(1)

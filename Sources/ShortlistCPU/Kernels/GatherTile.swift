@@ -28,8 +28,6 @@ struct PackedItems {
         sl_pack_strips(rows.base, rows.stride, nil, 0, count, width, strips)
         self.strips = UnsafePointer(strips)
     }
-
-    init(strips: UnsafePointer<Float>) { self.strips = strips }
 }
 
 extension HostRows {
