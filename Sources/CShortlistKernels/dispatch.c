@@ -6,9 +6,9 @@
 #include "shortlist_kernels.h"
 
 typedef struct {
-    void (*lse_rows)(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *);
-    void (*softmax_rows)(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *, const float *,
-                         double *);
+    void (*lse_rows)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *);
+    void (*softmax_rows)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *, const float *,
+                         float *, ptrdiff_t, double *);
     void (*add_column_sums)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);
     int64_t (*count_above)(const float *, ptrdiff_t, int32_t, float, int32_t);
     void (*mask_met)(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const int32_t *, ptrdiff_t, const int32_t *,
@@ -27,9 +27,9 @@ typedef struct {
 } kernel_table;
 
 #define DECLARE(level)                                                                                              \
-    void sl_##level##_lse_rows(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *);          \
-    void sl_##level##_softmax_rows(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *,           \
-                                   const float *, double *);                                                        \
+    void sl_##level##_lse_rows(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *);    \
+    void sl_##level##_softmax_rows(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *,     \
+                                   const float *, float *, ptrdiff_t, double *);                                    \
     void sl_##level##_add_column_sums(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);                      \
     int64_t sl_##level##_count_above(const float *, ptrdiff_t, int32_t, float, int32_t);                             \
     void sl_##level##_mask_met(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const int32_t *, ptrdiff_t,     \
@@ -97,12 +97,13 @@ int sl_force_level(int level) {
 
 #define RUN(name) tables[sl_level()].name
 
-void sl_lse_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, float *max, double *sum) {
+void sl_lse_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, float *max,
+                 double *sum) {
     RUN(lse_rows)(z, ld, rows, cols, bias, max, sum);
 }
-void sl_softmax_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, const float *lse,
-                     const float *coefficient, double *row_dot) {
-    RUN(softmax_rows)(z, ld, rows, cols, bias, lse, coefficient, row_dot);
+void sl_softmax_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, const float *lse,
+                     const float *coefficient, float *out, ptrdiff_t out_ld, double *row_dot) {
+    RUN(softmax_rows)(z, ld, rows, cols, bias, lse, coefficient, out, out_ld, row_dot);
 }
 void sl_add_column_sums(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, float *out) {
     RUN(add_column_sums)(z, ld, rows, cols, out);

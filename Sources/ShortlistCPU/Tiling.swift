@@ -79,6 +79,10 @@ enum Tiling {
             return CombineTiling.need(for: tokens, limit: limit, threads: threads)
         case .touchedItems:
             return .none
+        case .evaluateDense(let shape, let gradients):
+            if composed.contains(KernelSet(.evaluateDense)) { return composedNeed(kernel) }
+            return KeptTiling.need(
+                for: .init(blocks: shape, gradients: gradients), limit: limit, threads: threads)
         }
     }
 

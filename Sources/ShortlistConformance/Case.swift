@@ -6,7 +6,7 @@ public struct ConformanceCase: Sendable, Equatable, CustomStringConvertible {
     public enum Directions: Int { case given, gaussian, mix }
     public enum Poison: Int { case none, nanToken, infiniteToken, nanItem, infiniteItem, weightlessToken }
     public enum CatalogForm: Int { case store, accumulate, rows }
-    public enum Limit: Int { case none, least, between }
+    public enum Limit: Int { case none, least, between, someLogits }
 
     public var seed = 1
     /// `LossKind`.
@@ -117,6 +117,8 @@ public struct ConformanceCase: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// Room beside the least for the logits of about a hundred tokens against all items, and for tiles.
+    var someLogits: Int { 4 * 100 * items + 4_000_000 }
     var kind: LossKind { LossKind(rawValue: loss) ?? .crossEntropy }
     var isMaximum: Bool { union == 0 && (kind == .sce || kind == .given) }
     var wantsGradients: Bool { wantsHidden + wantsCatalog + wantsBias + wantsScale > 0 }

@@ -45,18 +45,18 @@ extension ConformanceSuite {
         var cases: [ConformanceCase] = []
         for (index, line) in lines.enumerated() {
             // Under the least only one worker fits: once is enough.
-            for limit in index == 2 ? [0, 1, 2] : [0, 2] {
+            for limit in index == 0 ? [0, 2, 3] : index == 2 ? [0, 1, 2] : [0, 2] {
                 guard var options = ConformanceCase(line: line + rest) else { continue }
                 options.seed = 40 + index
                 options.limit = limit
-                options.form = limit
+                options.form = limit % 3
                 cases.append(options)
             }
         }
         return cases
     }
 
-    /// A limit that every number of threads gets: the least (or a bit more) of one thread.
+    /// A limit that every number of threads gets: the least of one thread, or more.
     private func sharedLimit(_ options: ConformanceCase) throws(ShortlistError) -> Int {
         let evaluator = try evaluator(threads: 1)
         let data = try CaseData(options, on: evaluator.stream)
@@ -67,7 +67,11 @@ extension ConformanceSuite {
                 loss, try data.batch(), data.catalog, into: try outputs.gradients(), upstream: data.upstream,
                 limits: limits)
         }
-        return options.limit == ConformanceCase.Limit.least.rawValue ? least : least + least / 2 + 200_000
+        switch ConformanceCase.Limit(rawValue: options.limit) ?? .none {
+        case .none, .least: return least
+        case .between: return least + least / 2 + 200_000
+        case .someLogits: return least + options.someLogits
+        }
     }
 
     private func lossBits(

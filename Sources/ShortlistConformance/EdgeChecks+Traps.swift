@@ -41,6 +41,7 @@ extension ConformanceSuite {
         logWeightSign(evaluator, into: &report)
         catalogGradient(evaluator, into: &report)
         largeVocabulary(evaluator, into: &report)
+        keptLogits(evaluator, into: &report)
         weightlessPoison(evaluator, into: &report)
     }
 
@@ -91,6 +92,20 @@ extension ConformanceSuite {
                 )
                 report.merge(check(options, on: evaluator))
             }
+        }
+    }
+
+    private func keptLogits(_ evaluator: Evaluator, into report: inout ConformanceReport) {
+        edge("a dense block with room for the logits of some tokens sums right", into: &report) {
+            (report) throws(ShortlistError) in
+            let sizes = "loss=0 tokens=330 items=3001 width=36 data=1 limit=3"
+            let gradients = "hiddenGradient=1 catalogGradient=1 biasGradient=1 scaleGradient=1"
+            for line in [
+                "seed=1 \(gradients)", "seed=2 bias=2 weights=2 ignored=10 excluded=9 upstream=1 \(gradients)",
+                "seed=3 form=2 weights=2 excluded=9 reduction=2 upstream=1 \(gradients)",
+                "seed=4 form=1 weights=2 poison=5 \(gradients)", "seed=5 poison=1 \(gradients)",
+                "seed=6 hiddenGradient=1", "seed=7 catalogGradient=1 bias=1", "seed=8 biasGradient=1 bias=1",
+            ] { report.merge(check(edgeCase("\(sizes) \(line)"), on: evaluator)) }
         }
     }
 

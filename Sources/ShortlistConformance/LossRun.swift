@@ -115,6 +115,7 @@ extension Evaluator {
         case .between:
             let bytes = try least(call)
             return CallLimits(workspace: bytes + bytes / 2 + 30_000)
+        case .someLogits: return CallLimits(workspace: try least(call) + data.options.someLogits)
         }
     }
 

@@ -20,6 +20,34 @@ extension Stream {
             queries, items, targets: targets, targetScores: targetScores, exclusions: exclusions, counts: counts)
     }
 
+    public func evaluateDense(
+        _ request: DenseRequest, state: TokenState, into targets: GradientTargets
+    ) throws(ShortlistError) -> StageSeconds {
+        telemetry.composed.insert(KernelSet(.evaluateDense))
+        return try evaluateDenseInStages(request, state: state, into: targets)
+    }
+
+    /// `evaluateDense` as its stages one after the other. A backend may call it where its own version does not apply.
+    public func evaluateDenseInStages(
+        _ request: DenseRequest, state: TokenState, into targets: GradientTargets
+    ) throws(ShortlistError) -> StageSeconds {
+        let (blocks, tokens, items) = (request.blocks, request.tokens, request.items)
+        var seconds = StageSeconds()
+        let start = monotonicSeconds()
+        try blockLogSumExp(blocks, tokens, items, scale: request.scale, into: request.slots)
+        let scored = monotonicSeconds()
+        try combine(request.slots, blocks, tokens, into: state)
+        let combined = monotonicSeconds()
+        try coefficients(state, tokens, request.reduction, into: request.coefficients)
+        try blockGradient(
+            blocks, tokens, items, scale: request.scale, state: state, coefficients: request.coefficients,
+            into: targets)
+        seconds.score = scored - start
+        seconds.combine = combined - scored
+        seconds.gradient = monotonicSeconds() - combined
+        return seconds
+    }
+
     /// `projectAndSelect` of `logits`, `selectTop` and `unpackTop`, a tile at a time. A backend may call it where its
     /// own version does not apply.
     public func composedProjectAndSelect(_ request: TopRequest, into top: TopOutput) throws(ShortlistError) {

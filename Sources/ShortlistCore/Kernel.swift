@@ -3,12 +3,12 @@ public enum Kernel: Int, Sendable, CaseIterable {
     case fill, gram, addProduct, logits, selectTop, sortByKey, invert, linkTokens, targetLogits
     case blockLogSumExp, combine, coefficients, blockGradient, targetGradient, touchedItems, countAbove
     // Optional: composed from the others where a backend has none of its own.
-    case projectAndSelect, hash, targetRanks
+    case projectAndSelect, hash, targetRanks, evaluateDense
 
     /// The kernels that every backend must have; the rest have default implementations composed of these.
     public static let required: Set<Kernel> = Set(allCases).subtracting(optional)
     /// The kernels that a backend may leave to their default implementations (`ComposedKernels.swift`).
-    public static let optional: Set<Kernel> = [.projectAndSelect, .hash, .targetRanks]
+    public static let optional: Set<Kernel> = [.projectAndSelect, .hash, .targetRanks, .evaluateDense]
 }
 
 /// A set of kernels.
@@ -39,6 +39,7 @@ public enum KernelShape: Sendable {
     case targetGradient(tokens: Int, width: Int, itemCount: Int)
     case targetRanks(queries: Int, items: Int, width: Int)
     case touchedItems(itemCount: Int)
+    case evaluateDense(BlockShape, BlockGradientShape)
 }
 
 /// Sizes of a set of candidate blocks.

@@ -21,6 +21,7 @@ extension VulkanStream {
             return GradientPlan(shape, gradients, limit: limit, sweep).scratch
         case .targetGradient(let tokens, let width, _): return fixed(TargetPlan.bytes(tokens, width: width))
         case .touchedItems: return fixed(padded(4))
+        case .evaluateDense: return .none
         }
     }
 }

@@ -25,7 +25,7 @@ enum Variant: CustomTestStringConvertible, CaseIterable, Sendable {
         let levels: [Variant: Int32] = [.baseline: 0, .avx2: 1, .avx512: 2]
         sl_force_level(levels[self] ?? sl_best_level())
         defer { sl_force_level(sl_best_level()) }
-        let kernels: KernelSet = [KernelSet(.projectAndSelect), KernelSet(.hash), KernelSet(.targetRanks)]
+        let kernels = Kernel.optional.reduce(into: KernelSet()) { $0.insert(KernelSet($1)) }
         return body(ConformanceSuite(self == .composed ? CPUBackend(composed: kernels) : CPUBackend()))
     }
 

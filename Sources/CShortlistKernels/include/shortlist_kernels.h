@@ -19,13 +19,14 @@ extern "C" {
 #define SL_MASKED (-FLT_MAX)
 
 /// Folds the tile into running log-sum-exps: max[i] (SL_MASKED for none) and sum[i] = sum of exp(z - max[i]).
-/// `bias` (cols, may be null) is added to every row; z is overwritten when it is present.
-void sl_lse_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, float *max, double *sum);
+/// `bias` (cols, may be null) is added to every row.
+void sl_lse_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, float *max,
+                 double *sum);
 
-/// z := coefficient[i] * exp(z + bias - lse[i]), 0 where masked or where coefficient[i] is 0.
-/// `row_dot` (rows, may be null) += sum over the row of the new z times the old one (bias not in it).
-void sl_softmax_rows(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, const float *lse,
-                     const float *coefficient, double *row_dot);
+/// out[i][j] = coefficient[i] * exp(z + bias - lse[i]), 0 where masked or where coefficient[i] is 0. `out`, with rows
+/// out_ld apart, may be z. `row_dot` (rows, may be null) += sum over the row of out times z (bias not in it).
+void sl_softmax_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, const float *lse,
+                     const float *coefficient, float *out, ptrdiff_t out_ld, double *row_dot);
 
 /// out[j] += sum of column j.
 void sl_add_column_sums(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, float *out);

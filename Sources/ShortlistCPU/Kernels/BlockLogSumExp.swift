@@ -35,10 +35,8 @@ struct ScoreTiling: KernelTiling {
 
     func scratch(for shape: BlockShape) -> TileScratch {
         let size = size(for: shape)
-        let partials = partials(shape)
         var fixed = ScratchSize()
-        fixed.add(Float.self, partials.parts * partials.count)
-        fixed.add(Double.self, partials.parts * partials.count)
+        PartialSums.add(to: &fixed, partials(shape))
         var worker = ScratchSize()
         size.add(to: &worker, shape)
         worker.add(Float.self, size.segment)
@@ -48,17 +46,21 @@ struct ScoreTiling: KernelTiling {
 }
 
 /// Parts of log-sum-exps: the largest term and the sum relative to it, `parts` times `count`.
-private struct PartialSums {
+struct PartialSums {
     let max: UnsafeMutablePointer<Float>
     let sum: UnsafeMutablePointer<Double>
     let count: Int
     let parts: Int
 
-    init(_ size: (parts: Int, count: Int), _ area: ScratchArea) {
-        var shared = area.shared()
+    init(_ size: (parts: Int, count: Int), _ shared: inout ScratchCutter) {
         max = shared.take(Float.self, size.parts * size.count)
         sum = shared.take(Double.self, size.parts * size.count)
         (parts, count) = size
+    }
+
+    static func add(to scratch: inout ScratchSize, _ size: (parts: Int, count: Int)) {
+        scratch.add(Float.self, size.parts * size.count)
+        scratch.add(Double.self, size.parts * size.count)
     }
 
     func reset() {
@@ -88,7 +90,8 @@ extension CPUStream {
         let host = try resolve(blocks, tokens, items)
         let result = try pointer(slots)
         let size = tiling.size(for: shape)
-        let partials = PartialSums(tiling.partials(shape), area)
+        var shared = area.shared()
+        let partials = PartialSums(tiling.partials(shape), &shared)
         BlockScorer.prepare(host, size: size, area)
         if let walk = RoundWalk(shape) {
             return try roundLogSumExp(host, walk, scale: scale, size: size, area: area, partials, into: result)

@@ -131,6 +131,9 @@ struct BlockScorer {
         return (PackedItems(rows, tile.count, width: width, into: self.tile.packed), rows)
     }
 
+    /// As rows alone: a dense block's, whose logits are there already.
+    func denseRows(_ tile: Range<Int>) -> RowTile { rows(tile, tile.lowerBound) }
+
     private func rows(_ tile: Range<Int>, _ first: Int) -> RowTile {
         let catalog = blocks.catalog
         if let ids = blocks.items {
@@ -191,20 +194,27 @@ struct BlockScorer {
     /// s·X Y^T of the loaded rows `rows` and the items `tile`, with own targets and pairs of earlier blocks hidden.
     /// Row stride is `size.stride`.
     func score(_ rows: Range<Int>, _ tile: Range<Int>, _ items: PackedItems) {
-        sl_multiply_strips(
-            rows.count, tile.count, width, scale, hidden + rows.lowerBound * width, width, items.strips, logits,
-            size.stride)
-        for row in rows {
-            let place = targetPlaces[row]
-            if tile.contains(place) {
-                logits[(row - rows.lowerBound) * size.stride + place - tile.lowerBound] = -.greatestFiniteMagnitude
-            }
-        }
+        multiply(rows, tile, items, into: logits, stride: size.stride)
         guard blocks.shape.onceOnly else { return }
         switch blocks.arrangement {
         case .dense: break
         case .lists: hideEarlierLists(rows, tile)
         case .rounds: hideEarlierRounds(rows, tile)
+        }
+    }
+
+    /// s·X Y^T of the loaded rows `rows` and the items `tile` with own targets hidden.
+    func multiply(
+        _ rows: Range<Int>, _ tile: Range<Int>, _ items: PackedItems, into logits: UnsafeMutablePointer<Float>,
+        stride: Int
+    ) {
+        sl_multiply_strips(
+            rows.count, tile.count, width, scale, hidden + rows.lowerBound * width, width, items.strips, logits, stride)
+        for row in rows {
+            let place = targetPlaces[row]
+            if tile.contains(place) {
+                logits[(row - rows.lowerBound) * stride + place - tile.lowerBound] = -.greatestFiniteMagnitude
+            }
         }
     }
 

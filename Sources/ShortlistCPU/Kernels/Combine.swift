@@ -49,10 +49,9 @@ extension CPUStream {
                     logSumExp[token] = 0
                     continue
                 }
-                let target = Double(targetLogits[token])
-                let value = target.isFinite ? softplus(joined.value - target) : .nan
+                let (value, lse) = tokenLoss(target: targetLogits[token], candidates: joined.value)
                 losses[token] = Float(value)
-                logSumExp[token] = Float(target + value)
+                logSumExp[token] = lse
                 counted += 1
                 if !Float(value).isFinite { nonFinite += 1 }
                 let w = Double(weights?[rows.rows.map { Int($0[token]) } ?? token] ?? 1)
@@ -71,6 +70,23 @@ extension CPUStream {
         for run in 0..<runs {
             for part in 0..<4 { totals[part] += partials[4 * run + part] }
         }
+    }
+
+    /// What `coefficients` needs of a dense block, before any logit is made: all its tokens count, and Σ w, summed as
+    /// `combine` does.
+    func countDense(_ tokens: TokenSet, into state: TokenState) throws(ShortlistError) {
+        try pointer(state.winners).update(repeating: 0, count: tokens.count)
+        let weights = try optionalPointer(tokens.weights)
+        let rows = try source(tokens.hidden)
+        var total = 0.0
+        for first in stride(from: 0, to: tokens.count, by: CombineTiling.grain) {
+            var sum = 0.0
+            for token in first..<min(tokens.count, first + CombineTiling.grain) {
+                sum += Double(weights?[rows.rows.map { Int($0[token]) } ?? token] ?? 1)
+            }
+            total += sum
+        }
+        try pointer(state.totals)[1] = total
     }
 
     func coefficients(
@@ -96,6 +112,13 @@ extension CPUStream {
             }
         }
     }
+}
+
+/// ℓ and the log-sum-exp over target and shortlist, from the target's logit and the shortlist's log-sum-exp.
+func tokenLoss(target: Float, candidates: Double) -> (loss: Double, logSumExp: Float) {
+    let target = Double(target)
+    let value = target.isFinite ? softplus(candidates - target) : .nan
+    return (value, Float(target + value))
 }
 
 /// log(1 + e^x): accurate when the target leads (x very negative) and when it trails.

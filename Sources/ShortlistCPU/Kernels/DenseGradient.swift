@@ -1,4 +1,3 @@
-import CShortlistKernels
 import ShortlistCore
 
 /// The gradient of one block of all tokens × all items.
@@ -45,8 +44,8 @@ struct DenseGradientTiling: KernelTiling {
         let layout = layout(shape)
         let width = shape.blocks.width
         var fixed = ScratchSize()
-        fixed.add(Float.self, shape.gradients.hidden ? layout.runs * layout.group * width : 0)
-        fixed.add(Double.self, layout.runs)
+        DenseSums.add(
+            to: &fixed, runs: layout.runs, group: layout.group, width: width, hidden: shape.gradients.hidden)
         for _ in 0..<2 { fixed.add(Float.self, layout.group) }
         layout.size.add(to: &fixed, shape.blocks)
         var worker = ScratchSize()
@@ -73,8 +72,8 @@ extension CPUStream {
         let coefficient = try pointer(coefficients)
 
         var shared = area.shared()
-        let slabs = shared.take(Float.self, output.hidden == nil ? 0 : layout.runs * layout.group * width)
-        let scales = shared.take(Double.self, layout.runs)
+        let sums = DenseSums(
+            runs: layout.runs, group: layout.group, width: width, hidden: output.hidden != nil, &shared)
         let rowLSE = shared.take(Float.self, layout.group)
         let rowCoefficient = shared.take(Float.self, layout.group)
         var scorer = BlockScorer(host, scale: scale, size: layout.size, &shared)
@@ -88,9 +87,8 @@ extension CPUStream {
                 rowCoefficient[row] = coefficient[Int(scorer.ordinals[row])]
             }
             let loaded = scorer
-            let count = loaded.count
             first = group.upperBound
-            guard count > 0 else { continue }
+            guard loaded.count > 0 else { continue }
             try parallel(layout.runs, workers: area.workers) { run, worker in
                 var cutter = area.worker(worker)
                 let mine = loaded.sharing(&cutter)
@@ -98,95 +96,11 @@ extension CPUStream {
                 let rows = cutter.take(Float.self, output.catalog == nil ? 0 : layout.size.items * width)
                 let task = DenseRun(
                     scorer: mine, lse: rowLSE, coefficient: rowCoefficient, output: output, dots: dots,
-                    catalogRows: rows, slab: slabs + run * layout.group * width)
-                scales[run] = task.compute(
+                    catalogRows: rows, slab: sums.slab(run))
+                sums.scales[run] = task.compute(
                     run * host.catalog.rows / layout.runs..<(run + 1) * host.catalog.rows / layout.runs)
             }
-            if let hidden = output.hidden {
-                try parallelRanges(count, grain: 64) { range, _ in
-                    for row in range {
-                        let token = Int(loaded.ordinals[row])
-                        let target = hidden.row(host.hidden.rows.map { Int($0[token]) } ?? token)
-                        for run in 0..<layout.runs {
-                            sl_axpy(1, slabs + (run * layout.group + row) * width, target, width)
-                        }
-                    }
-                }
-            }
-            if let scale = output.scale { for run in 0..<layout.runs { scale.pointee += scales[run] } }
-        }
-    }
-}
-
-/// One run of items against a loaded group of tokens.
-private struct DenseRun {
-    let scorer: BlockScorer
-    let lse: UnsafePointer<Float>
-    let coefficient: UnsafePointer<Float>
-    let output: HostGradients
-    let dots: UnsafeMutablePointer<Double>
-    let catalogRows: UnsafeMutablePointer<Float>
-    let slab: UnsafeMutablePointer<Float>
-
-    /// Returns the run's part of dL/ds.
-    func compute(_ run: Range<Int>) -> Double {
-        let width = scorer.width
-        let count = scorer.count
-        dots.update(repeating: 0, count: count)
-        if output.hidden != nil { slab.update(repeating: 0, count: count * width) }
-        let step = scorer.size.tileRows(count)
-        var start = run.lowerBound
-        while start < run.upperBound {
-            let tile = start..<min(run.upperBound, start + scorer.size.items)
-            let cleaned = scorer.withoutExcluded(tile)
-            let (packed, items) = cleaned ?? scorer.packedAndRows(tile)
-            let bias = scorer.bias(tile)
-            // Rows of dY in place where they follow one another; else through the worker's own rows.
-            let inPlace = output.rows == nil && cleaned == nil
-            if output.catalog != nil && !inPlace { catalogRows.update(repeating: 0, count: tile.count * width) }
-            var first = 0
-            while first < count {
-                let rows = first..<min(count, first + step)
-                scorer.score(rows, tile, packed)
-                sl_softmax_rows(
-                    scorer.logits, scorer.size.stride, rows.count, tile.count, bias, lse + first, coefficient + first,
-                    output.scale == nil ? nil : dots + first)
-                scorer.addProducts(
-                    rows, tile, items, hidden: output.hidden == nil ? nil : slab,
-                    catalog: output.catalog.map { inPlace ? $0.row(start) : catalogRows },
-                    catalogStride: inPlace ? output.catalog?.stride ?? width : width)
-                if let biases = output.bias { addBias(biases, rows, tile) }
-                first = rows.upperBound
-            }
-            if let catalog = output.catalog, !inPlace { addRows(tile, bias, to: catalog) }
-            start = tile.upperBound
-        }
-        var sum = 0.0
-        if output.scale != nil { for row in 0..<count { sum += dots[row] / Double(scorer.scale) } }
-        return sum
-    }
-
-    private func isExcluded(_ bias: UnsafePointer<Float>?, _ column: Int) -> Bool {
-        bias.map { $0[column] <= -.greatestFiniteMagnitude } ?? false
-    }
-
-    private func addRows(_ tile: Range<Int>, _ bias: UnsafePointer<Float>?, to catalog: HostMatrix) {
-        let width = scorer.width
-        for column in 0..<tile.count where !isExcluded(bias, column) {
-            sl_axpy(1, catalogRows + column * width, catalog.row(output.row(of: tile.lowerBound + column)), width)
-        }
-    }
-
-    private func addBias(_ biases: UnsafeMutablePointer<Float>, _ rows: Range<Int>, _ tile: Range<Int>) {
-        guard output.rows != nil else {
-            return sl_add_column_sums(
-                scorer.logits, scorer.size.stride, rows.count, tile.count, biases + tile.lowerBound)
-        }
-        for column in 0..<tile.count {
-            var sum: Float = 0
-            for row in 0..<rows.count { sum += scorer.logits[row * scorer.size.stride + column] }
-            // An excluded item has no row; its probabilities are zero.
-            if sum != 0 { biases[output.row(of: tile.lowerBound + column)] += sum }
+            try add(sums, of: loaded, rowCoefficient, to: output)
         }
     }
 }

@@ -35,8 +35,8 @@ extension BlockScorer {
                 let rows = first..<min(count, first + step)
                 score(rows, tile, packed)
                 sl_softmax_rows(
-                    logits, size.stride, rows.count, tile.count, bias, logSumExp + first, coefficient + first,
-                    sums.dots.map { $0 + first })
+                    logits, size.stride, rows.count, tile.count, bias, logSumExp + first, coefficient + first, logits,
+                    size.stride, sums.dots.map { $0 + first })
                 addProducts(
                     rows, tile, items, hidden: sums.hidden, catalog: sums.catalog.map { $0 + place * width },
                     catalogStride: width)

@@ -21,6 +21,19 @@ struct BackwardPass {
         _ blocks: BlockShape, _ shape: ProblemShape, _ outputs: GradientOutputs, _ exclusive: Bool
     ) -> [KernelShape] {
         guard !outputs.isEmpty else { return [] }
+        return [
+            .blockGradient(blocks, gradients(of: outputs, exclusive)),
+            .targetGradient(tokens: shape.tokens, width: shape.width, itemCount: shape.items),
+        ]
+    }
+
+    /// What a dense block's forward and backward pass in one call runs beside them.
+    static func denseKernels(_ blocks: BlockShape, _ outputs: GradientOutputs) -> [KernelShape] {
+        guard blocks.isDense, !outputs.isEmpty else { return [] }
+        return [.evaluateDense(blocks, gradients(of: outputs, true))]
+    }
+
+    private static func gradients(of outputs: GradientOutputs, _ exclusive: Bool) -> BlockGradientShape {
         var gradients = BlockGradientShape(
             hidden: outputs.hidden != nil, catalog: false, bias: false, scale: outputs.scale != nil,
             tokensAreExclusive: exclusive)
@@ -33,10 +46,7 @@ struct BackwardPass {
             gradients.catalog = rows != nil
             gradients.bias = bias != nil
         }
-        return [
-            .blockGradient(blocks, gradients),
-            .targetGradient(tokens: shape.tokens, width: shape.width, itemCount: shape.items),
-        ]
+        return gradients
     }
 
     /// Returns the rows used of a row-sparse output.
@@ -45,17 +55,41 @@ struct BackwardPass {
     ) throws(ShortlistError) -> Int? {
         let start = monotonicSeconds()
         guard let vectors, let blocks = forward.blocks else { return try writeZeros(on: stream) }
-        var (targets, rows) = try bind(distinct: report.distinctItemsTouched, on: stream)
-        if outputs.scale != nil {
-            try stream.fill(vectors.scale, with: 0)
-            targets.scale = vectors.scale
-        }
+        let (targets, rows) = try bind(vectors, distinct: report.distinctItemsTouched, on: stream)
         let problem = forward.problem
         try stream.coefficients(
             forward.state, problem.tokens, try reduced(on: stream), into: vectors.coefficients)
         try stream.blockGradient(
             blocks, problem.tokens, problem.items, scale: forward.batch.scale, state: forward.state,
             coefficients: vectors.coefficients, into: targets)
+        try finish(targets, vectors, rows: rows, on: stream)
+        report.seconds.gradient = monotonicSeconds() - start
+        return rows
+    }
+
+    /// The same for a dense block that has not been scored: its score and combine stages too.
+    func evaluateDense(
+        vectors: GradientVectors?, on stream: any Stream, report: inout Report
+    ) throws(ShortlistError) -> Int? {
+        guard let vectors, let blocks = forward.blocks else { return try writeZeros(on: stream) }
+        let start = monotonicSeconds()
+        let (targets, rows) = try bind(vectors, distinct: report.distinctItemsTouched, on: stream)
+        let request = DenseRequest(
+            blocks: blocks, tokens: forward.problem.tokens, items: forward.problem.items, scale: forward.batch.scale,
+            reduction: try reduced(on: stream), slots: forward.slots(of: blocks), coefficients: vectors.coefficients)
+        let seconds = try stream.evaluateDense(request, state: forward.state, into: targets)
+        try finish(targets, vectors, rows: rows, on: stream)
+        report.seconds.score += seconds.score
+        report.seconds.combine = seconds.combine
+        report.seconds.gradient = monotonicSeconds() - start - seconds.score - seconds.combine
+        return rows
+    }
+
+    /// The targets' part, and what is read back.
+    private func finish(
+        _ targets: GradientTargets, _ vectors: GradientVectors, rows: Int?, on stream: any Stream
+    ) throws(ShortlistError) {
+        let problem = forward.problem
         try stream.targetGradient(
             problem.tokens, problem.items, scale: forward.batch.scale, state: forward.state,
             coefficients: vectors.coefficients, into: targets)
@@ -66,8 +100,6 @@ struct BackwardPass {
             let bound = try stream.bindOutput(UnsafeMutableBufferPointer(rebasing: ids[0..<rows]))
             try stream.listItems(problem.itemMap, into: bound)
         }
-        report.seconds.gradient = monotonicSeconds() - start
-        return rows
     }
 
     private func reduced(on stream: any Stream) throws(ShortlistError) -> ReducedUpstream {
@@ -84,7 +116,7 @@ struct BackwardPass {
 
     /// Outputs as gradient targets, zero where they are to be stored. Room is checked before anything is written.
     private func bind(
-        distinct: Int, on stream: any Stream
+        _ vectors: GradientVectors? = nil, distinct: Int, on stream: any Stream
     ) throws(ShortlistError) -> (GradientTargets, rows: Int?) {
         var targets = GradientTargets()
         var used: Int?
@@ -124,6 +156,10 @@ struct BackwardPass {
             let matrix = try stream.bindOutput(hidden)
             try stream.fill(matrix, with: 0)
             targets.hidden = matrix
+        }
+        if outputs.scale != nil, let vectors {
+            try stream.fill(vectors.scale, with: 0)
+            targets.scale = vectors.scale
         }
         return (targets, used)
     }

@@ -43,13 +43,19 @@ public final class Evaluator {
         var forward = try ForwardPass(
             loss, batch, catalog, checked, exclusions, gradients: outputs, on: stream, limits: limits)
         do {
-            try forward.run(loss, on: stream)
-            var result = forward.result(on: stream)
-            if !outputs.isEmpty {
-                let backward = BackwardPass(forward: forward, outputs: outputs, upstream: upstream)
-                result.rowsUsed = try backward.run(
-                    vectors: forward.gradientVectors, on: stream, report: &result.report)
+            try forward.select(loss, on: stream)
+            var rows: Int?
+            if forward.blockShape.isDense, !outputs.isEmpty {
+                rows = try forward.evaluateDense(into: outputs, upstream, on: stream)
+            } else {
+                try forward.score(on: stream)
+                if !outputs.isEmpty {
+                    let backward = BackwardPass(forward: forward, outputs: outputs, upstream: upstream)
+                    rows = try backward.run(vectors: forward.gradientVectors, on: stream, report: &forward.report)
+                }
             }
+            var result = forward.result(on: stream)
+            result.rowsUsed = rows
             try forward.write(tokenOutputs, on: stream)
             try stream.finish(noting: &result.report, of: forward.workspace, since: start)
             stream.recycle(forward.workspace)
@@ -71,7 +77,8 @@ public final class Evaluator {
         var forward = try ForwardPass(
             loss, batch, catalog, checked, exclusions, gradients: .init(), on: stream, limits: limits)
         do {
-            try forward.run(loss, on: stream)
+            try forward.select(loss, on: stream)
+            try forward.score(on: stream)
             var result = forward.result(on: stream)
             try forward.write(tokenOutputs, on: stream)
             try stream.finish(noting: &result.report, of: forward.workspace, since: start)

@@ -43,7 +43,7 @@ struct ForwardPass {
     let workspace: any Workspace
     /// What a saved state holds.
     let reservedBytes: Int
-    private(set) var report: Report
+    var report: Report
     private(set) var problem: Problem
     private(set) var blocks: CandidateBlocks?
     private(set) var totals: (loss: Double, weight: Double, counted: Double, nonFinite: Double) = (0, 0, 0, 0)
@@ -76,6 +76,7 @@ struct ForwardPass {
             loss.kernels(parameters, shape.planned)
             + [.blockLogSumExp(blockShape), .combine(tokens: shape.tokens), .touchedItems(itemCount: shape.items)]
             + BackwardPass.kernels(blockShape, shape, gradients, exclusive)
+            + BackwardPass.denseKernels(blockShape, gradients)
         reservedBytes = plan.reservedBytes
         workspace = try stream.begin(plan)
 
@@ -132,14 +133,10 @@ struct ForwardPass {
             itemMap: vectors.itemMap)
     }
 
-    mutating func run<L: Loss>(_ loss: L, on stream: any Stream) throws(ShortlistError) {
+    /// Candidate blocks, and the targets' logits.
+    mutating func select<L: Loss>(_ loss: L, on stream: any Stream) throws(ShortlistError) {
         guard !isEmpty else { return }
-        var clock = monotonicSeconds()
-        func lap() -> Double {
-            let now = monotonicSeconds()
-            defer { clock = now }
-            return now - clock
-        }
+        let start = monotonicSeconds()
         let parameters = try loss.parameters(for: checked.shape, report: &report)
         var source = StreamVectors(stream)
         let own = try loss.reserve(parameters, checked.shape, from: &source)
@@ -147,24 +144,46 @@ struct ForwardPass {
         report.distinctItemsTouched = try stream.touchedItems(
             selected, problem.tokens, items: problem.items, into: problem.itemMap)
         try countLogits(selected, on: stream)
-        report.seconds.select = lap()
+        let selectedAt = monotonicSeconds()
+        try stream.targetLogits(problem.tokens, problem.items, scale: batch.scale, into: state.targetLogits)
+        report.seconds.select = selectedAt - start
+        report.seconds.score = monotonicSeconds() - selectedAt
+        blocks = selected
+    }
 
-        try stream.targetLogits(
-            problem.tokens, problem.items, scale: batch.scale, into: vectors.state.targetLogits)
-        let slots = vectors.slots.slice(0..<selected.shape.slotCount)
-        try stream.blockLogSumExp(selected, problem.tokens, problem.items, scale: batch.scale, into: slots)
-        report.seconds.score = lap()
+    /// Log-sum-exps of blocks, joined to losses.
+    mutating func score(on stream: any Stream) throws(ShortlistError) {
+        guard let blocks else { return }
+        let start = monotonicSeconds()
+        let slots = slots(of: blocks)
+        try stream.blockLogSumExp(blocks, problem.tokens, problem.items, scale: batch.scale, into: slots)
+        let scoredAt = monotonicSeconds()
+        try stream.combine(slots, blocks, problem.tokens, into: state)
+        try readTotals(on: stream)
+        report.seconds.score += scoredAt - start
+        report.seconds.combine = monotonicSeconds() - scoredAt
+    }
 
-        try stream.combine(slots, selected, problem.tokens, into: vectors.state)
+    /// Score, combine and gradient of a dense block in one. Returns the rows used of a row-sparse output.
+    mutating func evaluateDense(
+        into outputs: GradientOutputs, _ upstream: Upstream, on stream: any Stream
+    ) throws(ShortlistError) -> Int? {
+        let backward = BackwardPass(forward: self, outputs: outputs, upstream: upstream)
+        let rows = try backward.evaluateDense(vectors: gradientVectors, on: stream, report: &report)
+        if !isEmpty { try readTotals(on: stream) }
+        return rows
+    }
+
+    func slots(of blocks: CandidateBlocks) -> Vector<Float> { vectors.slots.slice(0..<blocks.shape.slotCount) }
+
+    private mutating func readTotals(on stream: any Stream) throws(ShortlistError) {
         var sums: (loss: Double, weight: Double, counted: Double, nonFinite: Double) = (0, 0, 0, 0)
         try stream.read(vectors.state.totals) { (values) throws(ShortlistError) in
             sums = (values[0], values[1], values[2], values[3])
         }
         totals = sums
-        report.seconds.combine = lap()
         report.tokensCounted = Int(totals.counted)
         report.tokensNonFinite = Int(totals.nonFinite)
-        blocks = selected
     }
 
     private mutating func countLogits(
