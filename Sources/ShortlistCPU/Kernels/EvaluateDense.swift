@@ -16,7 +16,7 @@ struct KeptTiling {
     /// Scratch that is used where the caller names no limit: past it a larger group saves next to nothing.
     static let defaultBytes = 256 << 20
     /// Tokens of a group: more would gain nothing, fewer would lose.
-    static let tokens = 64...1024
+    static let tokens = 96...1020
     static let leastWidth = 32
 
     /// The largest group that has room, nil where logits are better made twice.
@@ -25,18 +25,20 @@ struct KeptTiling {
         guard blocks.width >= KeptTiling.leastWidth else { return nil }
         // No limit is Int.max less what the call reserves.
         let bytes = limit > .max / 2 ? KeptTiling.defaultBytes : limit
-        let least = min(KeptTiling.tokens.lowerBound, blocks.maxTokens)
-        var group = min(KeptTiling.tokens.upperBound, max(1, blocks.maxTokens))
+        // Whole panels of the products, 12 rows, but where all tokens are one group.
+        let all = max(1, blocks.maxTokens)
+        let least = min(KeptTiling.tokens.lowerBound, all)
+        var group = min(KeptTiling.tokens.upperBound, all)
         while group >= least {
             let tiling = KeptTiling(shape, group: group)
             let scratch = tiling.scratch
             if scratch.fixed + 4 * scratch.perWorker <= bytes {
                 // Groups alike.
-                let groups = (max(1, blocks.maxTokens) + group - 1) / group
-                self = KeptTiling(shape, group: (max(1, blocks.maxTokens) + groups - 1) / groups)
+                let groups = (all + group - 1) / group
+                self = KeptTiling(shape, group: min(group, ((all + groups - 1) / groups + 11) / 12 * 12))
                 return
             }
-            group -= 16
+            group = (group - 1) / 12 * 12
         }
         return nil
     }
