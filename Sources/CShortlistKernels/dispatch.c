@@ -6,7 +6,8 @@
 #include "shortlist_kernels.h"
 
 typedef struct {
-    void (*lse_rows)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *);
+    void (*lse_rows)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *, float *,
+                     ptrdiff_t);
     void (*softmax_rows)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *, const float *,
                          float *, ptrdiff_t, double *);
     void (*add_column_sums)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);
@@ -27,7 +28,8 @@ typedef struct {
 } kernel_table;
 
 #define DECLARE(level)                                                                                              \
-    void sl_##level##_lse_rows(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *);    \
+    void sl_##level##_lse_rows(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *, double *,     \
+                               float *, ptrdiff_t);                                                                 \
     void sl_##level##_softmax_rows(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *,     \
                                    const float *, float *, ptrdiff_t, double *);                                    \
     void sl_##level##_add_column_sums(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);                      \
@@ -98,8 +100,8 @@ int sl_force_level(int level) {
 #define RUN(name) tables[sl_level()].name
 
 void sl_lse_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, float *max,
-                 double *sum) {
-    RUN(lse_rows)(z, ld, rows, cols, bias, max, sum);
+                 double *sum, float *kept, ptrdiff_t kept_ld) {
+    RUN(lse_rows)(z, ld, rows, cols, bias, max, sum, kept, kept_ld);
 }
 void sl_softmax_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, const float *lse,
                      const float *coefficient, float *out, ptrdiff_t out_ld, double *row_dot) {

@@ -19,9 +19,10 @@ extern "C" {
 #define SL_MASKED (-FLT_MAX)
 
 /// Folds the tile into running log-sum-exps: max[i] (SL_MASKED for none) and sum[i] = sum of exp(z - max[i]).
-/// `bias` (cols, may be null) is added to every row.
+/// `bias` (cols, may be null) is added to every row. `kept` (may be null; rows kept_ld apart, whole vectors, aligned to
+/// 64 bytes) gets z as it is, past the caches: it is far larger than they are, and wanted later, by any thread.
 void sl_lse_rows(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, const float *bias, float *max,
-                 double *sum);
+                 double *sum, float *kept, ptrdiff_t kept_ld);
 
 /// out[i][j] = coefficient[i] * exp(z + bias - lse[i]), 0 where masked or where coefficient[i] is 0. `out`, with rows
 /// out_ld apart, may be z. `row_dot` (rows, may be null) += sum over the row of out times z (bias not in it).

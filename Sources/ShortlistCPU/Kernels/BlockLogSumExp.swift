@@ -184,7 +184,7 @@ extension BlockScorer {
             while row < count {
                 let rows = row..<min(count, row + step)
                 score(rows, tile, items)
-                sl_lse_rows(logits, size.stride, rows.count, tile.count, bias, max + row, sum + row)
+                sl_lse_rows(logits, size.stride, rows.count, tile.count, bias, max + row, sum + row, nil, 0)
                 row = rows.upperBound
             }
             start = tile.upperBound

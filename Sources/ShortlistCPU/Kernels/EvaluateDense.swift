@@ -196,8 +196,9 @@ extension BlockScorer {
             for first in stride(from: 0, to: count, by: step) {
                 let rows = first..<min(count, first + step)
                 let (place, stride) = kept.place(tile, row: first)
-                multiply(rows, tile, items, into: place, stride: stride)
-                sl_lse_rows(place, stride, rows.count, tile.count, bias, max + first, sum + first)
+                multiply(rows, tile, items, into: logits, stride: size.stride)
+                sl_lse_rows(
+                    logits, size.stride, rows.count, tile.count, bias, max + first, sum + first, place, stride)
             }
         }
     }

@@ -3,8 +3,10 @@ import ShortlistCore
 /// Exact softmax cross-entropy over the whole catalog, without storing logits: one implicit block of all tokens × all
 /// items.
 ///
-/// Every valid token counts. Cost: 8·n·C·d flops with both gradients (logits twice, dX, dY), 2·n·C·d without. Memory:
-/// 24 bytes a token (4 more with gradients) and 3C/16 bytes beside tiles.
+/// Every valid token counts. Cost: 6·n·C·d flops with both gradients in one call where the workspace holds the logits of
+/// a hundred tokens or more (logits, dX, dY), else and in two phases 8·n·C·d (logits twice), 2·n·C·d without gradients.
+/// Memory: 24 bytes a token (4 more with gradients) and 3C/16 bytes beside tiles and kept logits (without a limit up to
+/// 256 MiB on the CPU).
 public struct CrossEntropy: Loss {
     public init() {}
 

@@ -31,7 +31,8 @@ def cross_entropy(
 ) -> LossResult:
     """Exact softmax cross-entropy over all items, without storing N × C logits.
 
-    About 8·N·C·d flops with both gradients.
+    About 6·N·C·d flops with both gradients, in 256 MiB of workspace or less; 8·N·C·d where
+    `workspace_limit` leaves no room for the logits of a hundred tokens, or a state is kept.
 
     Args:
         hidden: (N, d) float32, the hidden states.
