@@ -98,6 +98,8 @@ def losses(
                 if rounds > 1 and items > 200_000:
                     continue  # minutes a call, and the same code
                 extra = ["--rounds", str(rounds)] if kind == "rece" else []
+                # Beyond half a million items the default workspace has no room to keep logits.
+                room = [[], ["--limit", "1024"]] if exact and items > 500_000 else [[]]
                 competitors = [
                     Competitor(
                         "shortlist",
@@ -110,6 +112,7 @@ def losses(
                             *ours,
                             *extra,
                         ],
+                        room,
                         is_ours=True,
                     ),
                     Competitor(
@@ -288,7 +291,7 @@ def workspace(programs: Programs, quick: bool) -> Iterator[Question]:
             ],
             is_ours=limit == 0,
         )
-        for limit in [0, 4, 16, 64, 256, 1024]
+        for limit in [0, 4, 16, 64, 128, 256, 512, 1024]
     ]
     yield Question(
         "Exact cross-entropy against workspace",

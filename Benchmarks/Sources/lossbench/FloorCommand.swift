@@ -15,7 +15,7 @@ struct FloorCommand: ParsableCommand {
     @Option(help: "Whose products.") var of: Work
     @OptionGroup var size: SizeOptions
     @Option(help: "RECE rounds.") var rounds = 1
-    @Option(help: "CE: products of the plan, 3 where logits are kept, 4 where they are made again.") var products = 4
+    @Option(help: "CE: products of the plan, 3 where logits are kept, 4 where they are made again.") var products = 3
 
     func run() throws {
         openblas_set_num_threads(1)
