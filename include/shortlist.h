@@ -383,7 +383,7 @@ const char *shortlist_note_text(int32_t bit);
  * NaN or infinity in hidden or items: never a failure; tokens whose logits are not finite have a loss that is not
  * finite, and the report counts them.
  *
- * Memory: nothing of size N x C is ever stored. The workspace is planned before anything runs, obeys the context's
+ * Memory: nothing of size N x C is needed. The workspace is planned before anything runs, obeys the context's
  * limit by working in smaller tiles, and is kept by the context for the next call: a call like the one before
  * allocates nothing large. Cross-entropy with gradients keeps the logits of a group of tokens, in up to 256 MiB on the
  * CPU where no limit is set: a third faster than making them twice, which it does under a small limit.

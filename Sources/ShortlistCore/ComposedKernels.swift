@@ -23,11 +23,11 @@ extension Stream {
     public func evaluateDense(
         _ request: DenseRequest, state: TokenState, into targets: GradientTargets
     ) throws(ShortlistError) -> StageSeconds {
-        telemetry.composed.insert(KernelSet(.evaluateDense))
-        return try evaluateDenseInStages(request, state: state, into: targets)
+        try evaluateDenseInStages(request, state: state, into: targets)
     }
 
-    /// `evaluateDense` as its stages one after the other. A backend may call it where its own version does not apply.
+    /// `evaluateDense` as its stages one after the other; they note themselves. A backend may call it where its own
+    /// version does not apply.
     public func evaluateDenseInStages(
         _ request: DenseRequest, state: TokenState, into targets: GradientTargets
     ) throws(ShortlistError) -> StageSeconds {

@@ -76,7 +76,7 @@ extension DeviceClock.Stage {
         switch kernel {
         case .targetLogits, .blockLogSumExp: self = .score
         case .combine: self = .combine
-        case .fill, .coefficients, .blockGradient, .targetGradient: self = .gradient
+        case .fill, .coefficients, .blockGradient, .targetGradient, .evaluateDense: self = .gradient
         case .gram, .addProduct, .logits, .selectTop, .sortByKey, .invert, .linkTokens, .touchedItems, .countAbove,
             .projectAndSelect, .hash, .targetRanks:
             self = .select

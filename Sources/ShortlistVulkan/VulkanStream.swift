@@ -23,7 +23,7 @@ final class VulkanStream: Stream, MeasuredStream {
     }
 
     func supports(_ kernel: Kernel) -> Bool {
-        !isComposed(kernel)
+        !isComposed(kernel) && kernel != .evaluateDense
     }
 
     /// Whether an optional kernel is to be composed of required ones.

@@ -16,7 +16,7 @@ enum Variant: CaseIterable, Sendable, CustomTestStringConvertible {
         switch self {
         case .standard: break
         case .composed:
-            options.composed = [KernelSet(.projectAndSelect), KernelSet(.hash), KernelSet(.targetRanks)]
+            options.composed = Kernel.optional.reduce(into: KernelSet()) { $0.insert(KernelSet($1)) }
         case .small:
             options.stagingBytes = 4096
             options.sliceGroups = 3

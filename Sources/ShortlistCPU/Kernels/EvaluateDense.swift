@@ -107,13 +107,9 @@ extension CPUStream {
     func evaluateDense(
         _ request: DenseRequest, state: TokenState, into targets: GradientTargets
     ) throws(ShortlistError) -> StageSeconds {
-        if isComposed(.evaluateDense) {
-            telemetry.composed.insert(KernelSet(.evaluateDense))
-            return try evaluateDenseInStages(request, state: state, into: targets)
-        }
         let (blocks, tokens) = (request.blocks, request.tokens)
         let shape = KeptTiling.Shape(blocks: blocks.shape, gradients: blocks.gradientShape(targets))
-        guard let tiling = KeptTiling(shape, limit: try opened().scratchLimit) else {
+        guard !isComposed(.evaluateDense), let tiling = KeptTiling(shape, limit: try opened().scratchLimit) else {
             return try evaluateDenseInStages(request, state: state, into: targets)
         }
         var seconds = StageSeconds()
