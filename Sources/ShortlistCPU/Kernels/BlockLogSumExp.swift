@@ -5,7 +5,9 @@ import ShortlistCore
 /// Tiles of the scoring pass. A dense block is also split along its items, so that few tokens still make many tasks.
 struct ScoreTiling: KernelTiling {
     var size: ScorerSize
+    var holdsEarlierChunks = false
     static let levels = [
+        ScoreTiling(size: .init(segment: 1024, tokens: 128, items: 512), holdsEarlierChunks: true),
         ScoreTiling(size: .init(segment: 1024, tokens: 128, items: 512)),
         ScoreTiling(size: .init(segment: 256, tokens: 128, items: 256)),
         ScoreTiling(size: .init(segment: 64, tokens: 64, items: 128)),
@@ -39,6 +41,7 @@ struct ScoreTiling: KernelTiling {
         var fixed = ScratchSize()
         fixed.add(Float.self, partials.parts * partials.count)
         fixed.add(Double.self, partials.parts * partials.count)
+        if holdsEarlierChunks { EarlierChunks.add(to: &fixed, shape) }
         var worker = ScratchSize()
         size.add(to: &worker, shape)
         worker.add(Float.self, size.segment)
@@ -54,8 +57,7 @@ private struct PartialSums {
     let count: Int
     let parts: Int
 
-    init(_ size: (parts: Int, count: Int), _ area: ScratchArea) {
-        var shared = area.shared()
+    init(_ size: (parts: Int, count: Int), _ shared: inout ScratchCutter) {
         max = shared.take(Float.self, size.parts * size.count)
         sum = shared.take(Double.self, size.parts * size.count)
         (parts, count) = size
@@ -88,10 +90,14 @@ extension CPUStream {
         let host = try resolve(blocks, tokens, items)
         let result = try pointer(slots)
         let size = tiling.size(for: shape)
-        let partials = PartialSums(tiling.partials(shape), area)
+        var shared = area.shared()
+        let partials = PartialSums(tiling.partials(shape), &shared)
+        let earlierChunks = tiling.holdsEarlierChunks ? EarlierChunks(shape, &shared) : nil
+        try earlierChunks?.fill(host, on: self)
         BlockScorer.prepare(host, size: size, area)
         if let walk = RoundWalk(shape) {
-            return try roundLogSumExp(host, walk, scale: scale, size: size, area: area, partials, into: result)
+            return try roundLogSumExp(
+                host, walk, scale: scale, size: size, earlierChunks, area: area, partials, into: result)
         }
 
         let splits = tiling.splits(shape)
@@ -105,7 +111,7 @@ extension CPUStream {
             guard segment * size.segment < range.tokenCount else { return }
             let places = segment * size.segment..<min(range.tokenCount, (segment + 1) * size.segment)
             var cutter = area.worker(worker)
-            var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
+            var scorer = BlockScorer(host, scale: scale, size: size, earlierChunks: earlierChunks, &cutter)
             let max = cutter.take(Float.self, size.segment)
             let sum = cutter.take(Double.self, size.segment)
             scorer.load(block: block, segment: places) { _, _ in true }
@@ -133,23 +139,25 @@ extension CPUStream {
     /// The same for RECE's chunks. A token's items are in one run or in two that touch: even runs leave their part in
     /// the first half of the partial sums, odd ones in the second.
     private func roundLogSumExp(
-        _ host: HostBlocks, _ walk: RoundWalk, scale: Float, size: ScorerSize, area: ScratchArea,
-        _ partials: PartialSums, into result: UnsafeMutablePointer<Float>
+        _ host: HostBlocks, _ walk: RoundWalk, scale: Float, size: ScorerSize, _ earlierChunks: EarlierChunks?,
+        area: ScratchArea, _ partials: PartialSums, into result: UnsafeMutablePointer<Float>
     ) throws(ShortlistError) {
         let tokens = partials.count
         for round in 0..<host.shape.rounds {
             partials.reset()
-            try parallel(walk.runs, workers: area.workers) { run, worker in
-                var cutter = area.worker(worker)
-                var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
+            try parallelTurns(walk.runs, workers: area.workers) { run, turn in
+                var cutter = area.worker(turn.worker)
+                var scorer = BlockScorer(host, scale: scale, size: size, earlierChunks: earlierChunks, &cutter)
                 // From a slot to its place in the run's half.
                 let offset = (run % 2 - round) * tokens
-                walk.forEachVisit(round: round, run: run, of: host) { visit in
+                walk.forEachVisit(round: round, run: run, of: host, following: { turn.following() }) { visit in
                     var first = visit.slots.lowerBound
                     while first < visit.slots.upperBound {
                         let segment = first..<min(visit.slots.upperBound, first + size.segment)
                         scorer.load(round: round, slots: segment) { _, _ in true }
-                        scorer.fold(visit.places, partials.max + offset + first, partials.sum + offset + first)
+                        scorer.fold(
+                            visit.places, next: visit.next, partials.max + offset + first,
+                            partials.sum + offset + first)
                         first = segment.upperBound
                     }
                 }
@@ -167,9 +175,10 @@ private func logSumExp(_ max: Float, _ sum: Double) -> Float {
 }
 
 extension BlockScorer {
-    /// Folds the items `part` of the loaded block into running log-sum-exps of the loaded rows.
+    /// Folds the items `part` of the loaded block into running log-sum-exps of the loaded rows; `next` come after them.
     fileprivate func fold(
-        _ part: Range<Int>, _ max: UnsafeMutablePointer<Float>, _ sum: UnsafeMutablePointer<Double>
+        _ part: Range<Int>, next: Range<Int> = 0..<0, _ max: UnsafeMutablePointer<Float>,
+        _ sum: UnsafeMutablePointer<Double>
     ) {
         let step = size.tileRows(count)
         var start = part.lowerBound
@@ -177,10 +186,11 @@ extension BlockScorer {
             let tile = start..<min(part.upperBound, start + size.items)
             let items = packed(tile)
             let bias = bias(tile)
+            var ahead = ahead(of: tile, in: part, next: next)
             var row = 0
             while row < count {
                 let rows = row..<min(count, row + step)
-                score(rows, tile, items)
+                score(rows, tile, items, ahead: &ahead)
                 sl_lse_rows(logits, size.stride, rows.count, tile.count, bias, max + row, sum + row)
                 row = rows.upperBound
             }

@@ -18,10 +18,9 @@ extension BlockScorer {
     /// - Parameters:
     ///   - logSumExp, coefficient: by loaded row.
     ///   - row: where in `sums.catalog` and `sums.bias` a tile begins, from the place of its first item.
-    ///   - done: called after each tile.
     func addGradients(
         _ part: Range<Int>, logSumExp: UnsafePointer<Float>, _ coefficient: UnsafePointer<Float>, into sums: TileSums,
-        row: (Int) -> Int, done: (Range<Int>) -> Void = { _ in }
+        row: (Int) -> Int
     ) {
         let step = size.tileRows(count)
         var start = part.lowerBound
@@ -45,7 +44,6 @@ extension BlockScorer {
                 }
                 first = rows.upperBound
             }
-            done(tile)
             start = tile.upperBound
         }
     }
@@ -58,12 +56,12 @@ extension BlockScorer {
         if let target {
             sl_add_product(
                 rows.count, width, tile.count, scale, logits, size.stride, 1, items.base, items.stride,
-                target + rows.lowerBound * width, width)
+                target + rows.lowerBound * width, width, nil, nil)
         }
         if let catalog {
             sl_add_product(
                 tile.count, width, rows.count, scale, logits, 1, size.stride, hidden + rows.lowerBound * width, width,
-                catalog, catalogStride)
+                catalog, catalogStride, nil, nil)
         }
     }
 }
