@@ -142,8 +142,10 @@ extension CPUStream {
         var first = 0
         while first < total {
             let wave = first..<min(min(total, first + layout.wave), (first / period + 1) * period)
-            try parallel(wave.count, workers: area.workers) { unit, worker in
-                job.compute(unit: wave.lowerBound + unit, place: unit, worker: worker)
+            try parallelTurns(wave.count, workers: area.workers) { unit, turn in
+                job.compute(unit: wave.lowerBound + unit, place: unit, worker: turn.worker) {
+                    turn.following().map { wave.lowerBound + $0 }
+                }
             }
             let parts = max(1, min(threads, area.workers))
             try parallel(parts, workers: parts) { part, _ in
@@ -228,7 +230,7 @@ private struct BlockGradientJob {
     }
 
     /// Recomputes a unit's logits, turns them into g·p, and leaves its parts at `place` of the wave.
-    func compute(unit index: Int, place: Int, worker: Int) {
+    func compute(unit index: Int, place: Int, worker: Int, following: () -> Int?) {
         partCounts[place] = 0
         partScales[place] = 0
         guard let unit = unit(index) else { return }
@@ -264,7 +266,13 @@ private struct BlockGradientJob {
         let sums = TileSums(
             hidden: wantsHidden ? hidden : nil, catalog: wantsCatalog ? catalogPart(place) : nil,
             bias: wantsBias ? biasPart(place) : nil, dots: output.scale == nil ? nil : dots)
-        scorer.addGradients(unit.items, logSumExp: lse, coefficient, into: sums) { $0 - unit.items.lowerBound }
+        let next = following().flatMap { self.unit($0) }.map { next in
+            let first = blocks.ranges[next.block].itemStart
+            return first + next.items.lowerBound..<first + next.items.upperBound
+        }
+        scorer.addGradients(unit.items, logSumExp: lse, coefficient, into: sums, next: next ?? 0..<0) {
+            $0 - unit.items.lowerBound
+        }
         if layout.hiddenInPlace, let target = output.hidden {
             for row in 0..<scorer.count {
                 sl_axpy(

@@ -102,7 +102,7 @@ extension CPUStream {
 
         let splits = tiling.splits(shape)
         let segments = (shape.maxTokens + size.segment - 1) / size.segment
-        try parallel(shape.blockCount * segments * splits, workers: area.workers) { task, worker in
+        try parallelTurns(shape.blockCount * segments * splits, workers: area.workers) { task, turn in
             let block = task / (segments * splits)
             let segment = task / splits % segments
             let split = task % splits
@@ -110,7 +110,7 @@ extension CPUStream {
             // Blocks are ragged: a small one ends before the last segment.
             guard segment * size.segment < range.tokenCount else { return }
             let places = segment * size.segment..<min(range.tokenCount, (segment + 1) * size.segment)
-            var cutter = area.worker(worker)
+            var cutter = area.worker(turn.worker)
             var scorer = BlockScorer(host, scale: scale, size: size, earlierChunks: earlierChunks, &cutter)
             let max = cutter.take(Float.self, size.segment)
             let sum = cutter.take(Double.self, size.segment)
@@ -118,7 +118,10 @@ extension CPUStream {
             max.update(repeating: -.greatestFiniteMagnitude, count: scorer.count)
             sum.update(repeating: 0, count: scorer.count)
             let part = split * range.itemCount / splits..<(split + 1) * range.itemCount / splits
-            scorer.fold(part, max, sum)
+            // Dense tiles lie in order and need no fetching; nor must their large tasks be claimed early.
+            let following = host.items == nil ? nil : turn.following().map { host.ranges[$0 / (segments * splits)] }
+            let next = following.map { $0.itemStart..<$0.itemStart + $0.itemCount } ?? 0..<0
+            scorer.fold(part, next: next, max, sum)
 
             let first = range.tokenStart + places.lowerBound
             for row in 0..<scorer.count {
@@ -175,9 +178,10 @@ private func logSumExp(_ max: Float, _ sum: Double) -> Float {
 }
 
 extension BlockScorer {
-    /// Folds the items `part` of the loaded block into running log-sum-exps of the loaded rows; `next` come after them.
+    /// Folds the items `part` of the loaded block into running log-sum-exps of the loaded rows. The worker will read
+    /// those at the places `next` after them.
     fileprivate func fold(
-        _ part: Range<Int>, next: Range<Int> = 0..<0, _ max: UnsafeMutablePointer<Float>,
+        _ part: Range<Int>, next: Range<Int>, _ max: UnsafeMutablePointer<Float>,
         _ sum: UnsafeMutablePointer<Double>
     ) {
         let step = size.tileRows(count)

@@ -142,11 +142,12 @@ struct BlockScorer {
         return (PackedItems(rows, tile.count, width: width, into: self.tile.packed), rows)
     }
 
-    /// The tile that follows `tile` in `part`, or the first of `next`: its items' rows, to be fetched while products run.
+    /// The tile that follows `tile` in `part`, or the first of the places `next` of the list of items: its rows, to be
+    /// fetched while products run.
     func ahead(of tile: Range<Int>, in part: Range<Int>, next: Range<Int>) -> sl_ahead {
-        let rest = tile.upperBound < part.upperBound ? tile.upperBound..<part.upperBound : next
         guard let items = blocks.items else { return sl_ahead() }
-        var ahead = blocks.catalog.ahead(items + origin + rest.lowerBound, min(rest.count, size.items))
+        let rest = tile.upperBound < part.upperBound ? origin + tile.upperBound..<origin + part.upperBound : next
+        var ahead = blocks.catalog.ahead(items + rest.lowerBound, min(rest.count, size.items))
         if let earlierChunks, round > 0 {
             ahead.beside = UnsafePointer(earlierChunks.items)
             ahead.beside_stride = earlierChunks.stride

@@ -17,10 +17,11 @@ extension BlockScorer {
     ///
     /// - Parameters:
     ///   - logSumExp, coefficient: by loaded row.
+    ///   - next: places of the items that the worker will read after these.
     ///   - row: where in `sums.catalog` and `sums.bias` a tile begins, from the place of its first item.
     func addGradients(
         _ part: Range<Int>, logSumExp: UnsafePointer<Float>, _ coefficient: UnsafePointer<Float>, into sums: TileSums,
-        row: (Int) -> Int
+        next: Range<Int>, row: (Int) -> Int
     ) {
         let step = size.tileRows(count)
         var start = part.lowerBound
@@ -29,10 +30,11 @@ extension BlockScorer {
             let (packed, items) = packedAndRows(tile)
             let bias = bias(tile)
             let place = row(start)
+            var ahead = ahead(of: tile, in: part, next: next)
             var first = 0
             while first < count {
                 let rows = first..<min(count, first + step)
-                score(rows, tile, packed)
+                score(rows, tile, packed, ahead: &ahead)
                 sl_softmax_rows(
                     logits, size.stride, rows.count, tile.count, bias, logSumExp + first, coefficient + first,
                     sums.dots.map { $0 + first })
