@@ -14,14 +14,16 @@ typedef struct {
     int64_t (*count_above)(const float *, ptrdiff_t, int32_t, float, int32_t);
     void (*mask_met)(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const int32_t *, ptrdiff_t, const int32_t *,
                      const int32_t *, ptrdiff_t);
+    void (*mask_near)(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const uint16_t *, ptrdiff_t,
+                      const uint16_t *, ptrdiff_t, uint16_t);
     float (*dot)(const float *, const float *, ptrdiff_t);
     void (*axpy)(float, const float *, float *, ptrdiff_t);
     void (*widen)(const float *, double *, ptrdiff_t);
     void (*pack_strips)(const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *);
     void (*multiply_strips)(ptrdiff_t, ptrdiff_t, ptrdiff_t, float, const float *, ptrdiff_t, const float *, float *,
-                            ptrdiff_t);
+                            ptrdiff_t, sl_ahead *);
     void (*add_product)(ptrdiff_t, ptrdiff_t, ptrdiff_t, float, const float *, ptrdiff_t, ptrdiff_t, const float *,
-                        ptrdiff_t, float *, ptrdiff_t);
+                        ptrdiff_t, float *, ptrdiff_t, const int32_t *, sl_ahead *);
     void (*project_top)(const sl_top *, const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t);
     void (*hash_rows)(const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, const int32_t *, ptrdiff_t,
                       ptrdiff_t, float *, int32_t *, int32_t *);
@@ -36,24 +38,26 @@ typedef struct {
     int64_t sl_##level##_count_above(const float *, ptrdiff_t, int32_t, float, int32_t);                             \
     void sl_##level##_mask_met(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const int32_t *, ptrdiff_t,     \
                                const int32_t *, const int32_t *, ptrdiff_t);                                        \
+    void sl_##level##_mask_near(float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const uint16_t *, ptrdiff_t,   \
+                                const uint16_t *, ptrdiff_t, uint16_t);                                             \
     float sl_##level##_dot(const float *, const float *, ptrdiff_t);                                                 \
     void sl_##level##_axpy(float, const float *, float *, ptrdiff_t);                                                \
     void sl_##level##_widen(const float *, double *, ptrdiff_t);                                                     \
     void sl_##level##_pack_strips(const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t, ptrdiff_t,        \
                                   float *);                                                                         \
     void sl_##level##_multiply_strips(ptrdiff_t, ptrdiff_t, ptrdiff_t, float, const float *, ptrdiff_t,             \
-                                      const float *, float *, ptrdiff_t);                                           \
+                                      const float *, float *, ptrdiff_t, sl_ahead *);                               \
     void sl_##level##_add_product(ptrdiff_t, ptrdiff_t, ptrdiff_t, float, const float *, ptrdiff_t, ptrdiff_t,      \
-                                  const float *, ptrdiff_t, float *, ptrdiff_t);                                    \
+                                  const float *, ptrdiff_t, float *, ptrdiff_t, const int32_t *, sl_ahead *);       \
     void sl_##level##_project_top(const sl_top *, const float *, ptrdiff_t, const int32_t *, ptrdiff_t, ptrdiff_t);  \
     void sl_##level##_hash_rows(const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, const int32_t *,      \
                                 ptrdiff_t, ptrdiff_t, float *, int32_t *, int32_t *);
 
 #define TABLE(level)                                                                                                \
     {sl_##level##_lse_rows,    sl_##level##_softmax_rows, sl_##level##_add_column_sums, sl_##level##_count_above,     \
-     sl_##level##_mask_met,    sl_##level##_dot,          sl_##level##_axpy,            sl_##level##_widen,           \
-     sl_##level##_pack_strips, sl_##level##_multiply_strips, sl_##level##_add_product, sl_##level##_project_top,    \
-     sl_##level##_hash_rows}
+     sl_##level##_mask_met,    sl_##level##_mask_near,    sl_##level##_dot,             sl_##level##_axpy,            \
+     sl_##level##_widen,       sl_##level##_pack_strips,  sl_##level##_multiply_strips, sl_##level##_add_product,     \
+     sl_##level##_project_top, sl_##level##_hash_rows}
 
 DECLARE(baseline)
 #if defined(__x86_64__)
@@ -117,6 +121,10 @@ void sl_mask_met(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, ptrdiff
                  ptrdiff_t places_ld, const int32_t *first, const int32_t *count, ptrdiff_t token_ld) {
     RUN(mask_met)(z, ld, rows, cols, rounds, places, places_ld, first, count, token_ld);
 }
+void sl_mask_near(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t rounds, const uint16_t *chunks,
+                  ptrdiff_t chunks_ld, const uint16_t *first, ptrdiff_t first_ld, uint16_t span) {
+    RUN(mask_near)(z, ld, rows, cols, rounds, chunks, chunks_ld, first, first_ld, span);
+}
 float sl_dot(const float *a, const float *b, ptrdiff_t n) { return RUN(dot)(a, b, n); }
 void sl_axpy(float a, const float *x, float *y, ptrdiff_t n) { RUN(axpy)(a, x, y, n); }
 void sl_widen(const float *x, double *y, ptrdiff_t n) { RUN(widen)(x, y, n); }
@@ -126,12 +134,13 @@ void sl_pack_strips(const float *rows, ptrdiff_t stride, const int32_t *ids, ptr
     RUN(pack_strips)(rows, stride, ids, first, count, width, strips);
 }
 void sl_multiply_strips(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, float alpha, const float *a,
-                        ptrdiff_t a_row, const float *strips, float *c, ptrdiff_t c_row) {
-    RUN(multiply_strips)(rows, columns, depth, alpha, a, a_row, strips, c, c_row);
+                        ptrdiff_t a_row, const float *strips, float *c, ptrdiff_t c_row, sl_ahead *ahead) {
+    RUN(multiply_strips)(rows, columns, depth, alpha, a, a_row, strips, c, c_row, ahead);
 }
 void sl_add_product(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, float alpha, const float *a, ptrdiff_t a_row,
-                    ptrdiff_t a_step, const float *b, ptrdiff_t b_row, float *c, ptrdiff_t c_row) {
-    RUN(add_product)(rows, columns, depth, alpha, a, a_row, a_step, b, b_row, c, c_row);
+                    ptrdiff_t a_step, const float *b, ptrdiff_t b_row, float *c, ptrdiff_t c_row, const int32_t *c_ids,
+                    sl_ahead *ahead) {
+    RUN(add_product)(rows, columns, depth, alpha, a, a_row, a_step, b, b_row, c, c_row, c_ids, ahead);
 }
 void sl_project_top(const sl_top *top, const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first,
                     ptrdiff_t count) {

@@ -188,6 +188,13 @@ final class CPUStream: Stream {
 
     /// Shares `count` tasks among at most `workers` threads.
     func parallel(_ count: Int, workers: Int, _ body: (Int, Int) -> Void) throws(ShortlistError) {
+        try parallelTurns(count, workers: workers) { task, turn in body(task, turn.worker) }
+    }
+
+    /// The same for tasks that want to know which comes after them.
+    func parallelTurns(
+        _ count: Int, workers: Int, _ body: (Int, inout WorkerPool.Turn) -> Void
+    ) throws(ShortlistError) {
         telemetry.threadsUsed = max(telemetry.threadsUsed, min(workers, max(count, 1), threads))
         guard pool.run(tasks: count, workers: workers, shouldStop: try opened().shouldStop, body) else {
             throw ShortlistError(.cancelled, "the stop callback ended the call; outputs hold partial results")

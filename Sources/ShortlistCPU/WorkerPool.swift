@@ -17,7 +17,7 @@ final class WorkerPool: @unchecked Sendable {
     /// The vector kernels' level of the thread that made the pool: workers run what it runs.
     private let level = sl_level()
 
-    private var job: ((Int, Int) -> Void)?
+    private var job: ((Int, inout Turn) -> Void)?
     private var taskCount = 0
     private var participants = 0
     private var generation: UInt64 = 0
@@ -64,18 +64,47 @@ final class WorkerPool: @unchecked Sendable {
     /// False in a child after `fork`, where the workers do not exist.
     var belongsToThisProcess: Bool { getpid() == owner }
 
-    /// Runs `body(task, worker)` for every task below `taskCount` on at most `workers` threads, the calling one as
+    /// A worker's part in a loop.
+    struct Turn {
+        let worker: Int
+        fileprivate let pool: WorkerPool
+        fileprivate let taskCount: Int
+        private var claimed: Int?
+
+        fileprivate init(_ worker: Int, of pool: WorkerPool, taskCount: Int) {
+            self.worker = worker
+            self.pool = pool
+            self.taskCount = taskCount
+        }
+
+        /// The task that this worker will do after the present one, taken from the others now; nil when none is left.
+        mutating func following() -> Int? {
+            let task = claimed ?? pool.next.wrappingAdd(1, ordering: .relaxed).oldValue
+            claimed = task
+            return task < taskCount ? task : nil
+        }
+
+        fileprivate mutating func take() -> Int? {
+            defer { claimed = nil }
+            return pool.stopped.load(ordering: .relaxed) ? nil : following()
+        }
+    }
+
+    /// Runs `body(task, turn)` for every task below `taskCount` on at most `workers` threads, the calling one as
     /// worker 0, and returns when all are done. `shouldStop` is asked by the calling thread between its tasks.
     /// Returns false when it said so; tasks may then be missing.
     func run(
-        tasks taskCount: Int, workers: Int, shouldStop: (@Sendable () -> Bool)?, _ body: (Int, Int) -> Void
+        tasks taskCount: Int, workers: Int, shouldStop: (@Sendable () -> Bool)?, _ body: (Int, inout Turn) -> Void
     ) -> Bool {
         if let shouldStop, shouldStop() { return false }
         let workers = min(workers, taskCount, threadCount)
+        var mine = Turn(0, of: self, taskCount: taskCount)
         guard workers > 1 else {
-            for task in 0..<max(taskCount, 0) {
+            next.store(0, ordering: .relaxed)
+            stopped.store(false, ordering: .relaxed)
+            while let task = mine.take() {
                 if task > 0, let shouldStop, shouldStop() { return false }
-                body(task, 0)
+                body(task, &mine)
             }
             return true
         }
@@ -91,10 +120,8 @@ final class WorkerPool: @unchecked Sendable {
             pthread_cond_broadcast(wake)
             pthread_mutex_unlock(mutex)
 
-            while true {
-                let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard task < taskCount, !stopped.load(ordering: .relaxed) else { break }
-                body(task, 0)
+            while let task = mine.take() {
+                body(task, &mine)
                 if let shouldStop, shouldStop() { stopped.store(true, ordering: .relaxed) }
             }
 
@@ -142,13 +169,9 @@ final class WorkerPool: @unchecked Sendable {
             if quitting { break }
             seen = generation
             guard worker < participants, let job else { continue }
-            let taskCount = taskCount
+            var mine = Turn(worker, of: self, taskCount: taskCount)
             pthread_mutex_unlock(mutex)
-            while true {
-                let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard task < taskCount, !stopped.load(ordering: .relaxed) else { break }
-                job(task, worker)
-            }
+            while let task = mine.take() { job(task, &mine) }
             pthread_mutex_lock(mutex)
             running -= 1
             if running == 0 { pthread_cond_signal(done) }

@@ -58,15 +58,28 @@ typedef struct {
 void sl_pack_strips(const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first, ptrdiff_t count,
                     ptrdiff_t width, float *strips);
 
-/// c (rows x columns, rows c_row apart) = alpha * a * b^T for a tile whose `columns` rows of b are packed in strips.
-/// Whole vectors of c are written: c_row is at least columns rounded up to 16.
-void sl_multiply_strips(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, float alpha, const float *a,
-                        ptrdiff_t a_row, const float *strips, float *c, ptrdiff_t c_row);
+/// Rows that will be wanted soon, `width` numbers at rows + stride * ids[i]. A product that is given them asks the memory
+/// for those of done ..< count a few at a time as it goes, and counts `done` up.
+typedef struct {
+    const float *rows;
+    ptrdiff_t stride, width;
+    const uint16_t *beside;  ///< Not null: also what is at beside + beside_stride * ids[i], within a cache line.
+    ptrdiff_t beside_stride;
+    const int32_t *ids;
+    ptrdiff_t count, done;
+} sl_ahead;
 
-/// c[i * c_row + j] += alpha * sum over k < depth of a[i * a_row + k * a_step] * b[k * b_row + j], for a tile. A row of
-/// b is read to the end of its last 16 numbers, whatever they are.
+/// c (rows x columns, rows c_row apart) = alpha * a * b^T for a tile whose `columns` rows of b are packed in strips.
+/// Whole vectors of c are written: c_row is at least columns rounded up to 16. `ahead` may be null.
+void sl_multiply_strips(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, float alpha, const float *a,
+                        ptrdiff_t a_row, const float *strips, float *c, ptrdiff_t c_row, sl_ahead *ahead);
+
+/// c[at(i) * c_row + j] += alpha * sum over k < depth of a[i * a_row + k * a_step] * b[k * b_row + j], for a tile, with
+/// at(i) = c_ids[i], distinct, or i where c_ids is null. A row of b is read to the end of its last 16 numbers, whatever
+/// they are. `ahead` may be null.
 void sl_add_product(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, float alpha, const float *a, ptrdiff_t a_row,
-                    ptrdiff_t a_step, const float *b, ptrdiff_t b_row, float *c, ptrdiff_t c_row);
+                    ptrdiff_t a_step, const float *b, ptrdiff_t b_row, float *c, ptrdiff_t c_row, const int32_t *c_ids,
+                    sl_ahead *ahead);
 
 /// Scores rows first ..< first + count (found as above) against all queries and
 /// appends those that may be among the k best under the id i.
@@ -76,7 +89,7 @@ void sl_project_top(const sl_top *top, const float *rows, ptrdiff_t stride, cons
 void sl_top_prune(const sl_top *top, ptrdiff_t query);
 
 /// keys[i] = the direction with the largest product with row first + i, the lowest on a tie, NaN below everything.
-/// `best` and `where` are scratch of 16 * count.
+/// `best` and `where` are scratch of 16 * count, with count rounded up to 12.
 void sl_hash_rows(const float *strips, ptrdiff_t directions, ptrdiff_t width, const float *rows, ptrdiff_t stride,
                   const int32_t *ids, ptrdiff_t first, ptrdiff_t count, float *best, int32_t *where, int32_t *keys);
 
@@ -94,6 +107,12 @@ int64_t sl_count_above(const float *z, ptrdiff_t n, int32_t first, float target,
 /// of the t < rounds: row i met column j in an earlier round. Rows of `places` are read as those of z are.
 void sl_mask_met(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t rounds, const int32_t *places,
                  ptrdiff_t places_ld, const int32_t *first, const int32_t *count, ptrdiff_t token_ld);
+
+/// The same in numbers of two bytes: z[i][j] = SL_MASKED where chunks[t * chunks_ld + j] - first[i * first_ld + t], wrapped
+/// around 2^16, is at most span for one of the t < rounds. Rows of z are read and written, and rows of `chunks` read, to
+/// the end of their last 32 numbers.
+void sl_mask_near(float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t rounds, const uint16_t *chunks,
+                  ptrdiff_t chunks_ld, const uint16_t *first, ptrdiff_t first_ld, uint16_t span);
 
 float sl_dot(const float *a, const float *b, ptrdiff_t n);
 /// y += a * x

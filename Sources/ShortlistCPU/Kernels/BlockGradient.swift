@@ -15,8 +15,12 @@ struct BlockGradientTiling: KernelTiling {
     var items: Int
     /// Bytes that a wave's buffer may take.
     var waveBytes: Int
+    var holdsEarlierChunks = false
 
     static let levels = [
+        BlockGradientTiling(
+            size: .init(segment: 1024, tokens: 128, items: 512), items: 1024, waveBytes: 12 << 20,
+            holdsEarlierChunks: true),
         BlockGradientTiling(size: .init(segment: 1024, tokens: 128, items: 512), items: 1024, waveBytes: 12 << 20),
         BlockGradientTiling(size: .init(segment: 256, tokens: 128, items: 256), items: 256, waveBytes: 2 << 20),
         BlockGradientTiling(size: .init(segment: 64, tokens: 64, items: 128), items: 128, waveBytes: 1 << 18),
@@ -58,6 +62,7 @@ struct BlockGradientTiling: KernelTiling {
     func scratch(for shape: Shape) -> TileScratch {
         let layout = layout(shape)
         var fixed = ScratchSize()
+        if holdsEarlierChunks { EarlierChunks.add(to: &fixed, shape.blocks) }
         if let walk = RoundWalk(shape.blocks) {
             fixed.add(Double.self, walk.runs)
             return TileScratch(fixed: fixed.bytes, perWorker: Self.roundScratch(layout.size, shape))
@@ -116,14 +121,18 @@ extension CPUStream {
         let host = try resolve(blocks, tokens, items)
         let output = try resolve(targets)
         let layout = tiling.layout(shape)
+        var shared = area.shared()
+        let earlierChunks = tiling.holdsEarlierChunks ? EarlierChunks(blocks.shape, &shared) : nil
+        try earlierChunks?.fill(host, on: self)
         BlockScorer.prepare(host, size: layout.size, area)
         if let walk = RoundWalk(blocks.shape) {
             return try roundGradient(
-                host, walk, scale: scale, layout: layout, area: area, output: output,
+                host, walk, scale: scale, layout: layout, earlierChunks, area: area, &shared, output: output,
                 logSumExp: try pointer(state.logSumExp), coefficients: try pointer(coefficients))
         }
         let job = BlockGradientJob(
-            blocks: host, scale: scale, layout: layout, area: area, output: output,
+            blocks: host, scale: scale, layout: layout, earlierChunks: earlierChunks, area: area, &shared,
+            output: output,
             logSumExp: try pointer(state.logSumExp), coefficients: try pointer(coefficients),
             winners: blocks.combination == .max ? try pointer(state.winners) : nil)
         // A wave that adds to dX in place must not hold a token twice: it stays within a round.
@@ -133,8 +142,10 @@ extension CPUStream {
         var first = 0
         while first < total {
             let wave = first..<min(min(total, first + layout.wave), (first / period + 1) * period)
-            try parallel(wave.count, workers: area.workers) { unit, worker in
-                job.compute(unit: wave.lowerBound + unit, place: unit, worker: worker)
+            try parallelTurns(wave.count, workers: area.workers) { unit, turn in
+                job.compute(unit: wave.lowerBound + unit, place: unit, worker: turn.worker) {
+                    turn.following().map { wave.lowerBound + $0 }
+                }
             }
             let parts = max(1, min(threads, area.workers))
             try parallel(parts, workers: parts) { part, _ in
@@ -160,6 +171,7 @@ private struct BlockGradientJob {
     let blocks: HostBlocks
     let scale: Float
     let layout: BlockGradientTiling.Layout
+    let earlierChunks: EarlierChunks?
     let area: ScratchArea
     let output: HostGradients
     let logSumExp: UnsafePointer<Float>
@@ -173,18 +185,19 @@ private struct BlockGradientJob {
     let partScales: UnsafeMutablePointer<Double>
 
     init(
-        blocks: HostBlocks, scale: Float, layout: BlockGradientTiling.Layout, area: ScratchArea, output: HostGradients,
-        logSumExp: UnsafePointer<Float>, coefficients: UnsafePointer<Float>, winners: UnsafePointer<Int32>?
+        blocks: HostBlocks, scale: Float, layout: BlockGradientTiling.Layout, earlierChunks: EarlierChunks?,
+        area: ScratchArea, _ cutter: inout ScratchCutter, output: HostGradients, logSumExp: UnsafePointer<Float>,
+        coefficients: UnsafePointer<Float>, winners: UnsafePointer<Int32>?
     ) {
         self.blocks = blocks
         self.scale = scale
         self.layout = layout
+        self.earlierChunks = earlierChunks
         self.area = area
         self.output = output
         self.logSumExp = logSumExp
         self.coefficients = coefficients
         self.winners = winners
-        var cutter = area.shared()
         parts = cutter.take(Float.self, layout.wave * layout.unitFloats)
         partRows = cutter.take(Int32.self, layout.wave * layout.size.segment)
         partCounts = cutter.take(Int32.self, layout.wave)
@@ -217,12 +230,12 @@ private struct BlockGradientJob {
     }
 
     /// Recomputes a unit's logits, turns them into g·p, and leaves its parts at `place` of the wave.
-    func compute(unit index: Int, place: Int, worker: Int) {
+    func compute(unit index: Int, place: Int, worker: Int, following: () -> Int?) {
         partCounts[place] = 0
         partScales[place] = 0
         guard let unit = unit(index) else { return }
         var cutter = area.worker(worker)
-        var scorer = BlockScorer(blocks, scale: scale, size: layout.size, &cutter)
+        var scorer = BlockScorer(blocks, scale: scale, size: layout.size, earlierChunks: earlierChunks, &cutter)
         let lse = cutter.take(Float.self, layout.size.segment)
         let coefficient = cutter.take(Float.self, layout.size.segment)
         let dots = cutter.take(Double.self, layout.size.segment)
@@ -253,7 +266,13 @@ private struct BlockGradientJob {
         let sums = TileSums(
             hidden: wantsHidden ? hidden : nil, catalog: wantsCatalog ? catalogPart(place) : nil,
             bias: wantsBias ? biasPart(place) : nil, dots: output.scale == nil ? nil : dots)
-        scorer.addGradients(unit.items, logSumExp: lse, coefficient, into: sums) { $0 - unit.items.lowerBound }
+        let next = following().flatMap { self.unit($0) }.map { next in
+            let first = blocks.ranges[next.block].itemStart
+            return first + next.items.lowerBound..<first + next.items.upperBound
+        }
+        scorer.addGradients(unit.items, logSumExp: lse, coefficient, into: sums, next: next ?? 0..<0) {
+            $0 - unit.items.lowerBound
+        }
         if layout.hiddenInPlace, let target = output.hidden {
             for row in 0..<scorer.count {
                 sl_axpy(

@@ -5,7 +5,9 @@ import ShortlistCore
 /// Tiles of the scoring pass. A dense block is also split along its items, so that few tokens still make many tasks.
 struct ScoreTiling: KernelTiling {
     var size: ScorerSize
+    var holdsEarlierChunks = false
     static let levels = [
+        ScoreTiling(size: .init(segment: 1024, tokens: 128, items: 512), holdsEarlierChunks: true),
         ScoreTiling(size: .init(segment: 1024, tokens: 128, items: 512)),
         ScoreTiling(size: .init(segment: 256, tokens: 128, items: 256)),
         ScoreTiling(size: .init(segment: 64, tokens: 64, items: 128)),
@@ -37,6 +39,7 @@ struct ScoreTiling: KernelTiling {
         let size = size(for: shape)
         var fixed = ScratchSize()
         PartialSums.add(to: &fixed, partials(shape))
+        if holdsEarlierChunks { EarlierChunks.add(to: &fixed, shape) }
         var worker = ScratchSize()
         size.add(to: &worker, shape)
         worker.add(Float.self, size.segment)
@@ -92,14 +95,17 @@ extension CPUStream {
         let size = tiling.size(for: shape)
         var shared = area.shared()
         let partials = PartialSums(tiling.partials(shape), &shared)
+        let earlierChunks = tiling.holdsEarlierChunks ? EarlierChunks(shape, &shared) : nil
+        try earlierChunks?.fill(host, on: self)
         BlockScorer.prepare(host, size: size, area)
         if let walk = RoundWalk(shape) {
-            return try roundLogSumExp(host, walk, scale: scale, size: size, area: area, partials, into: result)
+            return try roundLogSumExp(
+                host, walk, scale: scale, size: size, earlierChunks, area: area, partials, into: result)
         }
 
         let splits = tiling.splits(shape)
         let segments = (shape.maxTokens + size.segment - 1) / size.segment
-        try parallel(shape.blockCount * segments * splits, workers: area.workers) { task, worker in
+        try parallelTurns(shape.blockCount * segments * splits, workers: area.workers) { task, turn in
             let block = task / (segments * splits)
             let segment = task / splits % segments
             let split = task % splits
@@ -107,15 +113,18 @@ extension CPUStream {
             // Blocks are ragged: a small one ends before the last segment.
             guard segment * size.segment < range.tokenCount else { return }
             let places = segment * size.segment..<min(range.tokenCount, (segment + 1) * size.segment)
-            var cutter = area.worker(worker)
-            var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
+            var cutter = area.worker(turn.worker)
+            var scorer = BlockScorer(host, scale: scale, size: size, earlierChunks: earlierChunks, &cutter)
             let max = cutter.take(Float.self, size.segment)
             let sum = cutter.take(Double.self, size.segment)
             scorer.load(block: block, segment: places) { _, _ in true }
             max.update(repeating: -.greatestFiniteMagnitude, count: scorer.count)
             sum.update(repeating: 0, count: scorer.count)
             let part = split * range.itemCount / splits..<(split + 1) * range.itemCount / splits
-            scorer.fold(part, max, sum)
+            // Dense tiles lie in order and need no fetching; nor must their large tasks be claimed early.
+            let following = host.items == nil ? nil : turn.following().map { host.ranges[$0 / (segments * splits)] }
+            let next = following.map { $0.itemStart..<$0.itemStart + $0.itemCount } ?? 0..<0
+            scorer.fold(part, next: next, max, sum)
 
             let first = range.tokenStart + places.lowerBound
             for row in 0..<scorer.count {
@@ -136,23 +145,25 @@ extension CPUStream {
     /// The same for RECE's chunks. A token's items are in one run or in two that touch: even runs leave their part in
     /// the first half of the partial sums, odd ones in the second.
     private func roundLogSumExp(
-        _ host: HostBlocks, _ walk: RoundWalk, scale: Float, size: ScorerSize, area: ScratchArea,
-        _ partials: PartialSums, into result: UnsafeMutablePointer<Float>
+        _ host: HostBlocks, _ walk: RoundWalk, scale: Float, size: ScorerSize, _ earlierChunks: EarlierChunks?,
+        area: ScratchArea, _ partials: PartialSums, into result: UnsafeMutablePointer<Float>
     ) throws(ShortlistError) {
         let tokens = partials.count
         for round in 0..<host.shape.rounds {
             partials.reset()
-            try parallel(walk.runs, workers: area.workers) { run, worker in
-                var cutter = area.worker(worker)
-                var scorer = BlockScorer(host, scale: scale, size: size, &cutter)
+            try parallelTurns(walk.runs, workers: area.workers) { run, turn in
+                var cutter = area.worker(turn.worker)
+                var scorer = BlockScorer(host, scale: scale, size: size, earlierChunks: earlierChunks, &cutter)
                 // From a slot to its place in the run's half.
                 let offset = (run % 2 - round) * tokens
-                walk.forEachVisit(round: round, run: run, of: host) { visit in
+                walk.forEachVisit(round: round, run: run, of: host, following: { turn.following() }) { visit in
                     var first = visit.slots.lowerBound
                     while first < visit.slots.upperBound {
                         let segment = first..<min(visit.slots.upperBound, first + size.segment)
                         scorer.load(round: round, slots: segment) { _, _ in true }
-                        scorer.fold(visit.places, partials.max + offset + first, partials.sum + offset + first)
+                        scorer.fold(
+                            visit.places, next: visit.next, partials.max + offset + first,
+                            partials.sum + offset + first)
                         first = segment.upperBound
                     }
                 }
@@ -170,9 +181,11 @@ private func logSumExp(_ max: Float, _ sum: Double) -> Float {
 }
 
 extension BlockScorer {
-    /// Folds the items `part` of the loaded block into running log-sum-exps of the loaded rows.
+    /// Folds the items `part` of the loaded block into running log-sum-exps of the loaded rows. The worker will read
+    /// those at the places `next` after them.
     fileprivate func fold(
-        _ part: Range<Int>, _ max: UnsafeMutablePointer<Float>, _ sum: UnsafeMutablePointer<Double>
+        _ part: Range<Int>, next: Range<Int>, _ max: UnsafeMutablePointer<Float>,
+        _ sum: UnsafeMutablePointer<Double>
     ) {
         let step = size.tileRows(count)
         var start = part.lowerBound
@@ -180,10 +193,11 @@ extension BlockScorer {
             let tile = start..<min(part.upperBound, start + size.items)
             let items = packed(tile)
             let bias = bias(tile)
+            var ahead = ahead(of: tile, in: part, next: next)
             var row = 0
             while row < count {
                 let rows = row..<min(count, row + step)
-                score(rows, tile, items)
+                score(rows, tile, items, ahead: &ahead)
                 sl_lse_rows(logits, size.stride, rows.count, tile.count, bias, max + row, sum + row, nil, 0)
                 row = rows.upperBound
             }

@@ -20,6 +20,11 @@ struct BlockScorer {
     private let metPlaces: UnsafeMutablePointer<Int32>
     private let metFirst: UnsafeMutablePointer<Int32>
     private let metCount: UnsafeMutablePointer<Int32>
+    /// In their place where they are known: chunks of the tile's items, by round, and the first that a loaded token saw,
+    /// by token.
+    private let earlierChunks: EarlierChunks?
+    private let metChunks: UnsafeMutablePointer<UInt16>
+    private let metFirstChunk: UnsafeMutablePointer<UInt16>
 
     private var block = 0
     private var round = 0
@@ -45,7 +50,10 @@ struct BlockScorer {
 
     /// Cuts a scorer out of a worker's scratch. The lists of the once-only rule are empty between tiles; `prepare`
     /// makes them so at a kernel's start.
-    init(_ blocks: HostBlocks, scale: Float, size: ScorerSize, _ cutter: inout ScratchCutter) {
+    init(
+        _ blocks: HostBlocks, scale: Float, size: ScorerSize, earlierChunks: EarlierChunks? = nil,
+        _ cutter: inout ScratchCutter
+    ) {
         let shape = blocks.shape
         self.blocks = blocks
         self.scale = scale
@@ -62,6 +70,9 @@ struct BlockScorer {
         metPlaces = cutter.take(Int32.self, earlier * size.stride)
         metFirst = cutter.take(Int32.self, 2 * earlier * size.segment)
         metCount = metFirst + earlier * size.segment
+        self.earlierChunks = earlierChunks
+        metChunks = UnsafeMutableRawPointer(metPlaces).assumingMemoryBound(to: UInt16.self)
+        metFirstChunk = UnsafeMutableRawPointer(metFirst).assumingMemoryBound(to: UInt16.self)
     }
 
     /// The same loaded rows with a tile of another worker's own.
@@ -134,6 +145,19 @@ struct BlockScorer {
     /// As rows alone: a dense block's, whose logits are there already.
     func denseRows(_ tile: Range<Int>) -> RowTile { rows(tile, tile.lowerBound) }
 
+    /// The tile that follows `tile` in `part`, or the first of the places `next` of the list of items: its rows, to be
+    /// fetched while products run.
+    func ahead(of tile: Range<Int>, in part: Range<Int>, next: Range<Int>) -> sl_ahead {
+        guard let items = blocks.items else { return sl_ahead() }
+        let rest = tile.upperBound < part.upperBound ? origin + tile.upperBound..<origin + part.upperBound : next
+        var ahead = blocks.catalog.ahead(items + rest.lowerBound, min(rest.count, size.items))
+        if let earlierChunks, round > 0 {
+            ahead.beside = UnsafePointer(earlierChunks.items)
+            ahead.beside_stride = earlierChunks.stride
+        }
+        return ahead
+    }
+
     private func rows(_ tile: Range<Int>, _ first: Int) -> RowTile {
         let catalog = blocks.catalog
         if let ids = blocks.items {
@@ -192,9 +216,11 @@ struct BlockScorer {
     }
 
     /// s·X Y^T of the loaded rows `rows` and the items `tile`, with own targets and pairs of earlier blocks hidden.
-    /// Row stride is `size.stride`.
-    func score(_ rows: Range<Int>, _ tile: Range<Int>, _ items: PackedItems) {
-        multiply(rows, tile, items, into: logits, stride: size.stride)
+    /// Row stride is `size.stride`. The product fetches `ahead`.
+    func score(
+        _ rows: Range<Int>, _ tile: Range<Int>, _ items: PackedItems, ahead: UnsafeMutablePointer<sl_ahead>? = nil
+    ) {
+        multiply(rows, tile, items, into: logits, stride: size.stride, ahead: ahead)
         guard blocks.shape.onceOnly else { return }
         switch blocks.arrangement {
         case .dense: break
@@ -206,10 +232,11 @@ struct BlockScorer {
     /// s·X Y^T of the loaded rows `rows` and the items `tile` with own targets hidden.
     func multiply(
         _ rows: Range<Int>, _ tile: Range<Int>, _ items: PackedItems, into logits: UnsafeMutablePointer<Float>,
-        stride: Int
+        stride: Int, ahead: UnsafeMutablePointer<sl_ahead>? = nil
     ) {
         sl_multiply_strips(
-            rows.count, tile.count, width, scale, hidden + rows.lowerBound * width, width, items.strips, logits, stride)
+            rows.count, tile.count, width, scale, hidden + rows.lowerBound * width, width, items.strips, logits, stride,
+            ahead)
         for row in rows {
             let place = targetPlaces[row]
             if tile.contains(place) {
@@ -263,15 +290,30 @@ struct BlockScorer {
     /// Hides pairs that met in an earlier round: their chunks were at most `neighbours` apart (losses.md, RECE).
     private func hideEarlierRounds(_ rows: Range<Int>, _ tile: Range<Int>) {
         guard round > 0 else { return }
+        if let earlierChunks {
+            return sl_mask_near(
+                logits, size.stride, rows.count, tile.count, round, metChunks, metStride,
+                metFirstChunk + rows.lowerBound * round, round, earlierChunks.span)
+        }
         sl_mask_met(
             logits, size.stride, rows.count, tile.count, round, metPlaces, size.stride, metFirst + rows.lowerBound,
             metCount + rows.lowerBound, size.segment)
     }
 
+    /// Whole vectors of two-byte numbers, within the room of `metPlaces`.
+    private var metStride: Int { (size.stride + 31) / 32 * 32 }
+
     /// The places that the tile's items had in earlier rounds.
     private func loadEarlierPlaces(_ tile: Range<Int>) {
         guard blocks.shape.onceOnly, round > 0, let places = blocks.places, let items = blocks.items else { return }
         let first = items + origin + tile.lowerBound
+        if let earlierChunks {
+            for column in 0..<tile.count {
+                let chunks = earlierChunks.items + Int(first[column]) * earlierChunks.stride
+                for earlier in 0..<round { metChunks[earlier * metStride + column] = chunks[earlier] }
+            }
+            return
+        }
         for earlier in 0..<round {
             let inRound = places + earlier * blocks.catalog.rows
             let mine = metPlaces + earlier * size.stride
@@ -284,6 +326,13 @@ struct BlockScorer {
         guard blocks.shape.onceOnly, round > 0, let previousSlot = blocks.previousSlot,
             case .rounds(_, let chunks, let neighbours, _) = blocks.arrangement
         else { return }
+        if let earlierChunks {
+            for row in 0..<count {
+                let first = earlierChunks.tokens + Int(ordinals[row]) * earlierChunks.stride
+                for earlier in 0..<round { metFirstChunk[row * round + earlier] = first[earlier] }
+            }
+            return
+        }
         let tokens = blocks.shape.tokenCount
         let items = blocks.selectableCount
         for row in 0..<count {

@@ -30,6 +30,14 @@ struct PackedItems {
     }
 }
 
+extension HostMatrix {
+    /// Rows that `ids` lists, to be fetched while products run.
+    func ahead(_ ids: UnsafePointer<Int32>, _ count: Int) -> sl_ahead {
+        sl_ahead(
+            rows: base, stride: stride, width: columns, beside: nil, beside_stride: 0, ids: ids, count: count, done: 0)
+    }
+}
+
 extension HostRows {
     /// Rows `range`, copied to `scratch` (range.count × width) only when they are listed.
     func tile(_ range: Range<Int>, scratch: UnsafeMutablePointer<Float>) -> RowTile {

@@ -32,16 +32,25 @@ struct RoundWalk {
     struct Visit {
         let slots: Range<Int>
         let places: Range<Int>
+        /// Those of the visit that the worker will make after this one.
+        let next: Range<Int>
     }
 
-    func forEachVisit(round: Int, run: Int, of blocks: HostBlocks, _ body: (Visit) -> Void) {
-        for chunk in itemChunks(run) {
+    /// - Parameter following: the run of this round that the worker will take next; asked at the last visit.
+    func forEachVisit(
+        round: Int, run: Int, of blocks: HostBlocks, following: () -> Int?, _ body: (Visit) -> Void
+    ) {
+        let chunks = itemChunks(run)
+        func places(_ chunk: Int) -> Range<Int> {
             let first = round * blocks.selectableCount
+            return first + start(chunk, of: blocks.selectableCount)..<first
+                + start(chunk + 1, of: blocks.selectableCount)
+        }
+        for chunk in chunks {
+            let next = chunk + 1 < chunks.upperBound ? chunk + 1 : following().map { itemChunks($0).lowerBound }
             body(
                 Visit(
-                    slots: slots(round, seeing: chunk),
-                    places: first + start(chunk, of: blocks.selectableCount)..<first
-                        + start(chunk + 1, of: blocks.selectableCount)))
+                    slots: slots(round, seeing: chunk), places: places(chunk), next: next.map { places($0) } ?? 0..<0))
         }
     }
 

@@ -17,11 +17,11 @@ extension BlockScorer {
     ///
     /// - Parameters:
     ///   - logSumExp, coefficient: by loaded row.
+    ///   - next: places of the items that the worker will read after these.
     ///   - row: where in `sums.catalog` and `sums.bias` a tile begins, from the place of its first item.
-    ///   - done: called after each tile.
     func addGradients(
         _ part: Range<Int>, logSumExp: UnsafePointer<Float>, _ coefficient: UnsafePointer<Float>, into sums: TileSums,
-        row: (Int) -> Int, done: (Range<Int>) -> Void = { _ in }
+        next: Range<Int>, row: (Int) -> Int
     ) {
         let step = size.tileRows(count)
         var start = part.lowerBound
@@ -30,10 +30,11 @@ extension BlockScorer {
             let (packed, items) = packedAndRows(tile)
             let bias = bias(tile)
             let place = row(start)
+            var ahead = ahead(of: tile, in: part, next: next)
             var first = 0
             while first < count {
                 let rows = first..<min(count, first + step)
-                score(rows, tile, packed)
+                score(rows, tile, packed, ahead: &ahead)
                 sl_softmax_rows(
                     logits, size.stride, rows.count, tile.count, bias, logSumExp + first, coefficient + first, logits,
                     size.stride, sums.dots.map { $0 + first })
@@ -45,7 +46,6 @@ extension BlockScorer {
                 }
                 first = rows.upperBound
             }
-            done(tile)
             start = tile.upperBound
         }
     }
@@ -58,12 +58,12 @@ extension BlockScorer {
         if let target {
             sl_add_product(
                 rows.count, width, tile.count, scale, logits, size.stride, 1, items.base, items.stride,
-                target + rows.lowerBound * width, width)
+                target + rows.lowerBound * width, width, nil, nil)
         }
         if let catalog {
             sl_add_product(
                 tile.count, width, rows.count, scale, logits, 1, size.stride, hidden + rows.lowerBound * width, width,
-                catalog, catalogStride)
+                catalog, catalogStride, nil, nil)
         }
     }
 }
