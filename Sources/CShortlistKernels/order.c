@@ -85,6 +85,31 @@ void sl_sort_u64(uint64_t *keys, ptrdiff_t n) {
     sort_bounded(keys, n, depth);
 }
 
+uint64_t *sl_radix_sort_u64(uint64_t *keys, uint64_t *scratch, ptrdiff_t n, int bits) {
+    uint64_t differ = 0;
+    for (ptrdiff_t i = 1; i < n; i++) differ |= keys[i] ^ keys[0];
+    // Wide digits pay when keys are many beside them.
+    int digit = n < 1024 ? 8 : 11;
+    uint32_t starts[1 << 11], mask = (1u << digit) - 1;
+    for (int shift = 0; shift < bits; shift += digit) {
+        if (bits - shift < digit) mask = (1u << (bits - shift)) - 1;
+        if (!(differ >> shift & mask)) continue;
+        memset(starts, 0, (mask + 1) * sizeof *starts);
+        for (ptrdiff_t i = 0; i < n; i++) starts[keys[i] >> shift & mask]++;
+        uint32_t sum = 0;
+        for (uint32_t d = 0; d <= mask; d++) {
+            uint32_t count = starts[d];
+            starts[d] = sum;
+            sum += count;
+        }
+        for (ptrdiff_t i = 0; i < n; i++) scratch[starts[keys[i] >> shift & mask]++] = keys[i];
+        uint64_t *sorted = scratch;
+        scratch = keys;
+        keys = sorted;
+    }
+    return keys;
+}
+
 void sl_select_largest(uint64_t *keys, ptrdiff_t n, ptrdiff_t k) {
     if (k <= 0 || k >= n) return;
     // Looking for the place n - k in ascending order, then the top part is moved to the front.
@@ -107,18 +132,20 @@ void sl_select_largest(uint64_t *keys, ptrdiff_t n, ptrdiff_t k) {
     for (ptrdiff_t i = 0, j = n - 1; i < k && i < j; i++, j--) swap(&keys[i], &keys[j]);
 }
 
-void sl_top_prune(const sl_top *top, ptrdiff_t query) {
+uint64_t sl_top_prune(const sl_top *top, ptrdiff_t query) {
     uint64_t *keys = top->keys + query * top->capacity;
-    if (top->counts[query] <= top->k) return;
+    if (top->k == 0) top->counts[query] = 0;
+    if (top->k == 0 || top->counts[query] < top->k) return 0;
     sl_select_largest(keys, top->counts[query], top->k);
     top->counts[query] = top->k;
     uint64_t least = keys[0];
     for (ptrdiff_t i = 1; i < top->k; i++) least = keys[i] < least ? keys[i] : least;
     uint32_t ordered = (uint32_t)(least >> 32);
-    if (ordered == 0) return;  // NaN: nothing is below it
+    if (ordered == 0) return least;  // NaN: nothing is below it
     uint32_t bits = ordered & 0x80000000u ? ordered & 0x7FFFFFFFu : ~ordered;
     float score;
     memcpy(&score, &bits, sizeof score);
     top->thresholds[query] = score;
     if (score > sl_load(top->shared + query)) sl_store(top->shared + query, score);
+    return least;
 }

@@ -35,16 +35,36 @@ void sl_add_column_sums(const float *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t 
 /// Reorders keys so that the k largest come first (in any order). k <= n.
 void sl_select_largest(uint64_t *keys, ptrdiff_t n, ptrdiff_t k);
 
+/// Parts of the rows, for a projection that learns its first thresholds from a sample.
+enum { SL_ALL_ROWS, SL_SAMPLED_ROWS, SL_OTHER_ROWS };
+
+/// One row in 16 is sampled: the sample's row i is one of 16 * i ..< 16 * i + 16, chosen by i alone, so that rows in
+/// clusters or with a period do not mislead.
+enum { SL_SAMPLED_ONE_IN = 16 };
+static inline ptrdiff_t sl_sampled_row(ptrdiff_t i) {
+    return i * SL_SAMPLED_ONE_IN + (ptrdiff_t)((uint32_t)i * 0x9E3779B1u >> 28);
+}
+/// The row at a place of a part: the sample has rows / 16 places, the rest the others, ascending.
+static inline ptrdiff_t sl_row_of_part(int part, ptrdiff_t rows, ptrdiff_t place) {
+    if (part == SL_ALL_ROWS) return place;
+    if (part == SL_SAMPLED_ROWS) return sl_sampled_row(place);
+    ptrdiff_t run = place / (SL_SAMPLED_ONE_IN - 1), sampled = rows / SL_SAMPLED_ONE_IN;
+    if (run >= sampled) return place + sampled;
+    return place + run + (place + run >= sl_sampled_row(run));
+}
+
 /// The running k best of `queries` queries of `width` numbers, as one worker keeps them. Arrays by query have room for
 /// a multiple of 32.
 typedef struct {
     const float *strips;  ///< The queries, packed by sl_pack_strips.
     ptrdiff_t queries, width;
-    uint64_t *keys;       ///< queries x capacity top-k keys; capacity is above k.
+    ptrdiff_t rows;       ///< All rows, of which `part` is meant.
+    int part;             ///< SL_ALL_ROWS or another.
+    uint64_t *keys;       ///< queries x capacity top-k keys.
     ptrdiff_t *counts;
     float *thresholds;    ///< Scores below one cannot be among its query's k best.
     float *shared;        ///< The highest threshold that any worker has found, by query: a bound for all.
-    ptrdiff_t capacity, k;
+    ptrdiff_t capacity, limit, k;  ///< k < limit <= capacity: with `limit` keys a query's are cut back to the k best.
     const float *bias;    ///< By row, added to its scores; may be null, like the four that follow.
     const int32_t *excluded;  ///< Ascending rows that no query keeps.
     ptrdiff_t excluded_count;
@@ -81,12 +101,12 @@ void sl_add_product(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, float al
                     ptrdiff_t a_step, const float *b, ptrdiff_t b_row, float *c, ptrdiff_t c_row, const int32_t *c_ids,
                     sl_ahead *ahead);
 
-/// Scores rows first ..< first + count (found as above) against all queries and
-/// appends those that may be among the k best under the id i.
+/// Scores the rows at places first ..< first + count of the part (found as above) against all queries and appends those
+/// that may be among the k best under their number among all rows.
 void sl_project_top(const sl_top *top, const float *rows, ptrdiff_t stride, const int32_t *ids, ptrdiff_t first,
                     ptrdiff_t count);
-/// Keeps a query's k best and raises its thresholds to the k-th.
-void sl_top_prune(const sl_top *top, ptrdiff_t query);
+/// Keeps a query's k best and raises its thresholds to the k-th, whose key is returned; 0 where there are fewer.
+uint64_t sl_top_prune(const sl_top *top, ptrdiff_t query);
 
 /// keys[i] = the direction with the largest product with row first + i, the lowest on a tie, NaN below everything.
 /// `best` and `where` are scratch of 16 * count, with count rounded up to 12.
@@ -99,6 +119,8 @@ void sl_store(float *shared, float value);
 
 /// Ascending, in place.
 void sl_sort_u64(uint64_t *keys, ptrdiff_t n);
+/// Ascending by the lowest `bits` bits, and stable: in `keys` or in `scratch`, of n numbers each; returns which.
+uint64_t *sl_radix_sort_u64(uint64_t *keys, uint64_t *scratch, ptrdiff_t n, int bits);
 
 /// How many of z (ids first, first + 1, ...) stand above a target: a greater value, or an equal one and a lower id.
 int64_t sl_count_above(const float *z, ptrdiff_t n, int32_t first, float target, int32_t target_id);
