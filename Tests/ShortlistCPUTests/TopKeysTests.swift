@@ -58,30 +58,30 @@ struct TopKeysTests {
             Float(best.contains(row) ? 1000 + row : Int.random(in: 0...300, using: &dice))
         }
         let queries = (0..<70).map { Float($0 % 3 == 0 ? 1 : $0 == 1 || $0 > 40 ? -1 : 0.5) }
-        let case_ = Retrieved(queries: queries, items: items, k: 64)
-        let want = case_.want
+        let topCase = Retrieved(queries: queries, items: items, k: 64)
+        let want = topCase.want
         for threads in [1, 2, 3, 8] {
-            #expect(try case_.got(threads: threads, level: level) == want, "\(threads) threads")
+            #expect(try topCase.got(threads: threads, level: level) == want, "\(threads) threads")
         }
     }
 
     @Test("are right for any number of threads beside any number of strips of queries", arguments: [1, 33, 70, 160])
     func threads(queries: Int) throws {
         var dice = SplitMix(state: UInt64(queries))
-        let case_ = Retrieved(
+        let topCase = Retrieved(
             queries: (0..<queries).map { _ in Float(Int.random(in: -3...3, using: &dice)) },
             items: (0..<3000).map { _ in Float(Int.random(in: -400...400, using: &dice)) }, k: 25)
-        let want = case_.want
-        for threads in [1, 2, 3, 5, 8] { #expect(try case_.got(threads: threads) == want, "\(threads) threads") }
+        let want = topCase.want
+        for threads in [1, 2, 3, 5, 8] { #expect(try topCase.got(threads: threads) == want, "\(threads) threads") }
     }
 
     @Test("are right where k is large and scores tie", arguments: [1, 4])
     func large(threads: Int) throws {
         var dice = SplitMix(state: 9)
-        let case_ = Retrieved(
+        let topCase = Retrieved(
             queries: [1, -1, 0, 2.5],
             items: (0..<30_000).map { _ in Float(Int.random(in: -900...900, using: &dice)) / 7 }, k: 3000)
-        #expect(try case_.got(threads: threads) == case_.want)
+        #expect(try topCase.got(threads: threads) == topCase.want)
     }
 }
 
