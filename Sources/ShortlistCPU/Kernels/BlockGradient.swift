@@ -19,9 +19,9 @@ struct BlockGradientTiling: KernelTiling {
 
     static let levels = [
         BlockGradientTiling(
-            size: .init(segment: 1024, tokens: 128, items: 512), items: 1024, waveBytes: 12 << 20,
+            size: .init(segment: 1024, tokens: 128, items: 512), items: 1024, waveBytes: 6 << 20,
             holdsEarlierChunks: true),
-        BlockGradientTiling(size: .init(segment: 1024, tokens: 128, items: 512), items: 1024, waveBytes: 12 << 20),
+        BlockGradientTiling(size: .init(segment: 1024, tokens: 128, items: 512), items: 1024, waveBytes: 6 << 20),
         BlockGradientTiling(size: .init(segment: 256, tokens: 128, items: 256), items: 256, waveBytes: 2 << 20),
         BlockGradientTiling(size: .init(segment: 64, tokens: 64, items: 128), items: 128, waveBytes: 1 << 18),
         BlockGradientTiling(size: .init(segment: 16, tokens: 16, items: 64), items: 64, waveBytes: 1 << 15),
